@@ -1,0 +1,23 @@
+// Numbers of the text protocol, read strictly: where memcached takes signs, blanks and wraps around, we
+// take decimal digits within the type's range and nothing else.
+#pragma once
+
+#include <charconv>
+#include <concepts>
+#include <optional>
+#include <string_view>
+
+namespace mcgate::protocol {
+
+// All of `text` as a decimal number of type T; a leading '-' only where T is signed; no '+', no blanks, at
+// most 20 digits. Out of range is nothing.
+template <std::integral T>
+constexpr std::optional<T> parse_number(std::string_view text) {
+  T value{};
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc{} || stop != end || text.empty() || text.size() > 21) return std::nullopt;
+  return value;
+}
+
+}  // namespace mcgate::protocol

@@ -1,0 +1,72 @@
+// memcached's replies, proven to belong to the request they answer, in the form the client is to get.
+//
+// An upstream link keeps one Expected for each request in flight, in order, and reuses the objects, so that
+// their strings keep their capacity. read_reply() is pure: no I/O, no clock.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "protocol/request.hpp"
+
+namespace mcgate::protocol {
+
+// What one request in flight may be answered with.
+struct Expected {
+  Caller caller;
+  std::uint32_t sequence = 0;  // what compose() was given
+  Version backend;             // of the link the request is on
+  std::string keys;            // the keys sent, joined by single spaces; a reply's keys must be among them, in order
+  std::size_t next_key = 0;    // offset into `keys` of the first that may still be answered
+  std::string meta_flags;      // the client's meta flags as sent, joined by single spaces
+  std::string meta_key_sent;   // the key as the client wrote it, for `k`
+  bool began = false;          // some part of the reply has been read
+};
+
+// Fills `expected` with what a request that compose() wrote may be answered with.
+void expect(const Request& request, std::uint32_t sequence, const Version& backend, Expected& expected);
+
+// The reply is not whole yet: call again when at least `total` bytes are there.
+struct ReplyNeedsMore {
+  std::size_t total;
+};
+// One part of it (a VALUE block, a STAT line, a packet): `consumed` bytes; more follows.
+struct ReplyPart {
+  std::size_t consumed;
+};
+// Its end: the request is answered. `failed` if memcached answered with an error.
+struct ReplyEnd {
+  std::size_t consumed;
+};
+// Not an answer this request can have: nothing that comes from this link can be trusted any more.
+struct ReplyPoisoned {
+  std::string_view reason;  // static text, for the log; never bytes of the reply
+};
+using ReplyResult = std::variant<ReplyNeedsMore, ReplyPart, ReplyEnd, ReplyPoisoned>;
+
+// Reads the next part of the reply to `expected` from the start of input and appends to `out` what the
+// client is to get for it: nothing where its quiet form says so, its own opaque, key and opcode put back.
+// `value_bytes` bounds a value, `line_bytes` 8192 a line. Nothing is appended when it returns
+// ReplyNeedsMore or ReplyPoisoned.
+ReplyResult read_reply(std::string_view input, Expected& expected, std::string& out);
+
+// The probe that each new link sends first, and its reply: the version if the reply is exactly that.
+inline constexpr std::string_view kTextProbe = "version\r\n";
+std::string_view binary_probe();
+struct ProbeNeedsMore {};
+struct ProbeFailed {
+  std::string text;  // printable, at most 100 bytes: what the backend said instead
+};
+struct ProbeAnswer {
+  Version version;
+  std::string text;  // as the backend says it, e.g. "1.6.18"; printable ASCII
+  std::size_t consumed;
+};
+using ProbeResult = std::variant<ProbeNeedsMore, ProbeFailed, ProbeAnswer>;
+ProbeResult read_probe(Dialect dialect, std::string_view input);
+
+}  // namespace mcgate::protocol
