@@ -1,0 +1,31 @@
+// Who a session is, and where it comes from.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "conf/network.hpp"
+
+namespace mcgate::auth {
+
+// Where a client is: its address, or a Unix socket.
+struct Peer {
+  bool unix_socket = false;
+  conf::IpAddress ip;
+  std::uint16_t port = 0;
+
+  // Nothing on the wire between it and us: passwords need no TLS.
+  bool is_local() const { return unix_socket || ip.is_loopback(); }
+};
+// "10.0.0.1:4711", "[fd00::1]:4711" or "unix".
+std::string format(const Peer& peer);
+
+enum class Proof : std::uint8_t { Anonymous, Text, Plain, ScramSha256, ScramSha512 };
+std::string_view name(Proof proof);
+
+struct Identity {
+  std::string user;
+  Proof proof = Proof::Anonymous;
+};
+
+}  // namespace mcgate::auth

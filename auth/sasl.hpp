@@ -1,0 +1,69 @@
+// SASL through libsasl2: the library's one owner, and one exchange.
+//
+// An exchange blocks (key derivation, and sources that ask others), so start() and step() are called on a
+// log-in runner's thread, one thread at a time; a worker only creates and moves it.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "auth/directory.hpp"
+#include "auth/identity.hpp"
+#include "conf/secret.hpp"
+
+namespace mcgate::auth {
+
+// Initialises libsasl2 for the process: mutexes, our user lookup as the only source, no configuration files.
+// One is made in main before any exchange and outlives them all.
+class SaslLibrary {
+ public:
+  static std::expected<std::unique_ptr<SaslLibrary>, std::string> open();
+  ~SaslLibrary();
+  SaslLibrary(const SaslLibrary&) = delete;
+  SaslLibrary& operator=(const SaslLibrary&) = delete;
+
+ private:
+  SaslLibrary() = default;
+};
+
+struct Challenge {
+  std::string bytes;
+};
+struct Granted {
+  Identity identity;
+};
+struct Refused {
+  std::string reason;  // for the log, never for the client; holds no secret
+};
+using Outcome = std::variant<Challenge, Granted, Refused>;
+
+class SaslExchange {
+ public:
+  // `mechanism` is compared without case against the directory's mechanisms; anything else is refused.
+  // `may_send_password`: PLAIN is permitted on this transport.
+  SaslExchange(std::shared_ptr<const Directory> directory, Peer peer, std::string mechanism,
+               bool may_send_password);
+  ~SaslExchange();
+  SaslExchange(const SaslExchange&) = delete;
+  SaslExchange& operator=(const SaslExchange&) = delete;
+
+  // The first message, as the client sent it ("" for none), and each following one. After Granted or
+  // Refused the exchange is over: any further call is Refused.
+  Outcome start(std::string_view initial_response);
+  Outcome step(std::string_view response);
+
+ private:
+  struct Connection;
+  std::unique_ptr<Connection> connection_;
+};
+
+// A password as PLAIN and the text log-in bring it, checked against all of the user's verifiers; the same
+// work and answer for an unknown user and for a user who may not log in from that peer. Blocks.
+Outcome check_password(const Directory& directory, const Peer& peer, std::string_view user,
+                       std::string_view password, Proof proof);
+
+}  // namespace mcgate::auth

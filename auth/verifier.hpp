@@ -1,0 +1,41 @@
+// SCRAM verifiers in PostgreSQL's format: what is kept of a password. One serves SCRAM, PLAIN and the text
+// log-in alike (RFC 5802 §3: StoredKey, ServerKey).
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <string_view>
+
+#include "conf/secret.hpp"
+
+namespace mcgate::auth {
+
+enum class Hash : std::uint8_t { Sha256, Sha512 };
+
+struct Verifier {
+  Hash hash = Hash::Sha256;
+  std::uint32_t iterations = 0;
+  std::string salt;         // raw bytes
+  conf::Secret stored_key;  // raw bytes
+  conf::Secret server_key;  // raw bytes
+};
+
+inline constexpr std::uint32_t kDefaultIterations = 16'384;
+inline constexpr std::uint32_t kMinIterations = 4096;       // RFC 7677 §4
+inline constexpr std::uint32_t kMaxIterations = 1'000'000;  // more is a denial of service on ourselves
+
+// "SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>", base64 in canonical form. The error says
+// what is wrong without quoting the text.
+std::expected<Verifier, std::string> parse_verifier(std::string_view text);
+std::string format(const Verifier& verifier);
+
+// Derives the verifier of a password (PBKDF2; takes milliseconds: never on a worker's thread).
+Verifier make_verifier(Hash hash, std::string_view password, std::uint32_t iterations, std::string_view salt);
+// Sixteen random bytes.
+std::string random_salt();
+
+// Derives and compares in constant time. As slow as make_verifier.
+bool matches(const Verifier& verifier, std::string_view password);
+
+}  // namespace mcgate::auth

@@ -1,0 +1,149 @@
+// The configuration: one TOML file, parsed once into types. Whoever needs a part of it receives that part
+// by const reference. Loaded by the control thread; immutable afterwards.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "conf/network.hpp"
+#include "conf/secret.hpp"
+#include "protocol/command.hpp"
+
+namespace mcgate::conf {
+
+// Where in the file something stands, both from 1; 0 if it stands nowhere.
+struct Place {
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+};
+
+// One thing that is wrong with a configuration.
+struct Problem {
+  std::string file;
+  Place place;
+  std::string message;  // what is wrong, what was expected, what to do
+};
+// "file:line:column: message", as compilers say it.
+std::string format(const Problem& problem);
+
+// "127.0.0.1:11211", "[::1]:11211" or "unix:/path". Names are not resolved.
+struct Address {
+  enum class Family : std::uint8_t { Ipv4, Ipv6, Unix };
+  Family family = Family::Ipv4;
+  std::string host;         // the address or the socket's path
+  std::uint16_t port = 0;   // 0: any free one (listeners only)
+  bool is_local() const;    // loopback or Unix socket
+};
+std::expected<Address, std::string> parse_address(std::string_view text);
+std::string format(const Address& address);
+
+struct Tls {
+  std::string certificate;  // PEM, chain included
+  std::string key;          // PEM
+  bool require_1_3 = false; // minimum_version = "1.3" (else "1.2")
+};
+
+struct Listener {
+  Place place;
+  Address address;
+  std::uint32_t mode = 0660;             // of a Unix socket
+  std::optional<Tls> tls;
+  std::vector<Network> networks;         // clients from elsewhere are closed at once; empty: anyone
+  bool text_login = true;                // `set` + "user password" logs in
+  bool insecure_passwords = false;       // take passwords without TLS from clients that are not local
+  std::string anonymous;                 // user whose rights those who do not log in have; empty: none
+};
+
+struct Upstream {
+  Place place;
+  Address address;
+  bool insecure_remote = false;
+  std::uint32_t links = 1;                        // per worker and dialect
+  std::chrono::milliseconds connect_timeout{1000};
+  std::chrono::milliseconds reply_timeout{10'000};
+};
+
+struct Timeouts {
+  std::chrono::milliseconds handshake{20'000};
+  std::chrono::milliseconds login{60'000};    // from the handshake's end to being logged in
+  std::chrono::milliseconds request{60'000};  // from a request's first byte to its last
+  std::chrono::milliseconds write{60'000};    // with output waiting that the client does not read
+  std::chrono::milliseconds idle{0};          // 0: for ever
+  std::chrono::milliseconds drain{10'000};
+};
+
+// Bounds, in bytes or as counts.
+struct Limits {
+  std::size_t sessions = 20'000;
+  std::size_t value_bytes = 1'048'576;
+  std::size_t keys_per_request = 10'000;
+  std::size_t session_output_bytes = 67'108'864;  // replies waiting for a client that does not read
+  std::size_t requests_in_flight = 1024;          // per session
+  std::size_t link_output_bytes = 67'108'864;     // requests waiting for memcached, per link
+  std::size_t streams = 8;                        // watch, lru_crawler metadump; per worker
+};
+
+enum class LogFormat : std::uint8_t { Logfmt, Json };
+enum class LogLevel : std::uint8_t { Debug, Info, Warning, Error };
+struct Log {
+  LogFormat format = LogFormat::Logfmt;
+  LogLevel level = LogLevel::Info;
+};
+
+struct Login {
+  std::vector<std::string> mechanisms{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};  // at most these
+  std::uint32_t runners = 2;           // threads
+  std::uint32_t queue = 1024;          // log-ins waiting for one
+  std::uint32_t remembered = 4096;     // PLAIN checks remembered
+};
+
+// What a grant allows or denies: every command in `commands` on every key that begins with one of `keys`.
+struct Grant {
+  Place place;
+  protocol::CommandSet commands;
+  std::vector<std::string> keys;  // literal prefixes, the `*` taken off; exact keys have `exact` set
+  std::vector<bool> exact;        // parallel to keys: written without a trailing `*`
+};
+
+struct Role {
+  Place place;
+  std::string name;
+  std::vector<Grant> allow;
+  std::vector<Grant> deny;
+};
+
+struct User {
+  Place place;
+  std::string name;
+  std::vector<Secret> secrets;     // verifiers as text; parsed by auth
+  std::vector<Place> secret_places;
+  std::vector<Network> networks;   // may log in from; empty: anywhere
+  std::vector<std::string> roles;
+};
+
+struct Config {
+  std::string file;
+  std::vector<Listener> listeners;
+  Upstream upstream;
+  std::uint32_t workers = 0;  // 0: one per core
+  bool denied_no_access = false;  // denied_status = "no-access": binary refusals say 0x24 instead of 0x20
+  Timeouts timeouts;
+  Limits limits;
+  Log log;
+  Login login;
+  std::vector<User> users;
+  std::vector<Role> roles;
+};
+
+// Parses and checks a configuration; every problem found, in the file's order, or the whole of it.
+std::expected<Config, std::vector<Problem>> parse(std::string_view text, std::string file);
+// The same from a file; a file that cannot be read is a problem too.
+std::expected<Config, std::vector<Problem>> load(const std::string& file);
+
+}  // namespace mcgate::conf

@@ -1,0 +1,65 @@
+// The log: one line per event on stderr, logfmt or JSON. Any thread; each line is one write.
+//
+// Values are escaped, so that nothing a client sends can forge a line. Callers never pass a secret or a
+// value of memcached's.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+
+#include "conf/config.hpp"
+
+namespace mcgate::proxy {
+
+struct Field {
+  std::string_view key;
+  std::variant<std::string_view, std::int64_t, bool> value;
+
+  Field(std::string_view k, std::string_view v) : key{k}, value{v} {}
+  Field(std::string_view k, const char* v) : key{k}, value{std::string_view{v}} {}
+  Field(std::string_view k, const std::string& v) : key{k}, value{std::string_view{v}} {}
+  template <typename T>
+    requires std::is_integral_v<T>
+  Field(std::string_view k, T v) : key{k}, value{convert(v)} {}
+
+ private:
+  template <typename T>
+  static std::variant<std::string_view, std::int64_t, bool> convert(T v) {
+    if constexpr (std::is_same_v<T, bool>) return v;
+    else return static_cast<std::int64_t>(v);
+  }
+};
+
+class Log {
+ public:
+  explicit Log(const conf::Log& settings, int fd = 2);
+
+  bool enabled(conf::LogLevel level) const { return level >= level_; }
+  // ts, level and event come first, then the fields in their order.
+  void write(conf::LogLevel level, std::string_view event, std::initializer_list<Field> fields) const;
+
+  void debug(std::string_view event, std::initializer_list<Field> fields) const {
+    if (enabled(conf::LogLevel::Debug)) write(conf::LogLevel::Debug, event, fields);
+  }
+  void info(std::string_view event, std::initializer_list<Field> fields) const {
+    if (enabled(conf::LogLevel::Info)) write(conf::LogLevel::Info, event, fields);
+  }
+  void warning(std::string_view event, std::initializer_list<Field> fields) const {
+    if (enabled(conf::LogLevel::Warning)) write(conf::LogLevel::Warning, event, fields);
+  }
+  void error(std::string_view event, std::initializer_list<Field> fields) const {
+    if (enabled(conf::LogLevel::Error)) write(conf::LogLevel::Error, event, fields);
+  }
+
+ private:
+  conf::LogFormat format_;
+  conf::LogLevel level_;
+  int fd_;
+};
+
+}  // namespace mcgate::proxy

@@ -1,0 +1,11 @@
+// The server itself: what `mcgate serve` runs until it is told to stop.
+#pragma once
+
+#include "conf/config.hpp"
+
+namespace mcgate::proxy {
+
+// Runs in the foreground until SIGTERM or SIGINT; logs to stderr. Returns a sysexits.h code.
+int serve(conf::Config config);
+
+}  // namespace mcgate::proxy
