@@ -282,19 +282,19 @@ std::string_view stat_name(Command command) {
   return found == std::end(kStats) ? std::string_view{} : found->name;
 }
 
-void append_error(std::uint8_t opcode, std::uint32_t opaque, Status status, std::string_view text,
-                  std::string& out) {
+void append_response(std::uint8_t opcode, std::uint32_t opaque, Status status, std::string_view body,
+                     std::string& out) {
   append_header({.magic = kResponseMagic,
                  .opcode = opcode,
                  .status = static_cast<std::uint16_t>(status),
-                 .body_bytes = static_cast<std::uint32_t>(text.size()),
+                 .body_bytes = static_cast<std::uint32_t>(body.size()),
                  .opaque = opaque},
                 out);
-  out += text;
+  out += body;
 }
 
 void append_error(std::uint8_t opcode, std::uint32_t opaque, Status status, std::string& out) {
-  append_error(opcode, opaque, status, memcached_text(status), out);
+  append_response(opcode, opaque, status, memcached_text(status), out);
 }
 
 void compose_binary(const Request& request, std::uint32_t sequence, std::string& out) {

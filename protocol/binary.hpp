@@ -105,9 +105,10 @@ std::optional<Command> stat_command(std::string_view first_word);
 // The reverse; nothing for Command::Stats.
 std::string_view stat_name(Command command);
 
-// Appends an error packet: memcached's layout, a text for its body.
-void append_error(std::uint8_t opcode, std::uint32_t opaque, Status status, std::string_view text,
-                  std::string& out);
+// Appends a response that has nothing but a status and a body: memcached's layout for errors (whose body is
+// a text), versions and log-ins.
+void append_response(std::uint8_t opcode, std::uint32_t opaque, Status status, std::string_view text,
+                     std::string& out);
 // The same with memcached's own text for that status, which must be an error that memcached gives a
 // malformed request: NotFound, TooLarge, InvalidArguments, AuthError or UnknownCommand.
 void append_error(std::uint8_t opcode, std::uint32_t opaque, Status status, std::string& out);

@@ -60,6 +60,21 @@ struct Request {
   std::string_view meta_key_sent;
 
   std::string decoded_key;  // owns keys[0] where it was base64
+
+  // As new, but for the capacity of its vectors.
+  void clear() {
+    caller = {};
+    needs = {};
+    keys.clear();
+    value = {};
+    flags = 0;
+    exptime = 0;
+    cas = delta = initial = 0;
+    words.clear();
+    meta_flags.clear();
+    meta_key_sent = {};
+    decoded_key.clear();
+  }
 };
 
 // Bounds of the parsers, in bytes unless said otherwise.
