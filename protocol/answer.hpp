@@ -14,7 +14,7 @@ enum class Refusal : std::uint8_t {
   Unauthenticated,        // text: CLIENT_ERROR unauthenticated; binary: 0x20 Auth failure.
   AuthenticationFailure,  // text: CLIENT_ERROR authentication failure; binary: 0x20 Auth failure.
   AccessDenied,           // text: CLIENT_ERROR access denied; binary: 0x20 (or 0x24) Access denied
-  Unsupported,            // the backend's version lacks it
+  Unsupported,            // the backend's version lacks it. text: ERROR, as it would say; binary: 0x81
   UpstreamDown,           // SERVER_ERROR upstream unavailable; binary 0x86
   UpstreamTimeout,        // SERVER_ERROR upstream timed out; binary 0x86
   Busy,                   // SERVER_ERROR too many streams or log-ins; binary 0x85
@@ -30,8 +30,10 @@ enum class Told : std::uint8_t {
   Silent,    // the caller is quiet and its protocol has it so: it learns from the fence at most
 };
 
-// Appends a refusal. A `noreply` or a quiet binary or meta read (and, for AccessDenied, meta `q` of any
-// kind is answered, since meta errors always are) stays silent; a quiet binary write is answered.
+// Appends a refusal. What concerns log-in is always answered, as memcached does it. Of the rest, text's
+// `noreply` is silent, and so is a quiet binary read (GetQ, GetKQ, GatQ, GatKQ: the fence behind it carries
+// the error). Other quiet binary requests are answered, and so is meta with `q`, reads included: a meta error
+// is never silent, and clients expect error lines before their MN.
 Told compose_refusal(const Caller& caller, Refusal refusal, DeniedStatus denied, std::string& out);
 
 // VERSION <text>, or the binary packet.
