@@ -15,16 +15,20 @@
 
 namespace mcgate::protocol {
 
+// The longest value, and the longest line of any other kind with its end, that a reply may have, in bytes.
+inline constexpr std::size_t kMaxReplyValue = 134'217'728;
+inline constexpr std::size_t kMaxReplyLine = 8192;
+
 // What one request in flight may be answered with.
 struct Expected {
   Caller caller;
   std::uint32_t sequence = 0;  // what compose() was given
   Version backend;             // of the link the request is on
-  std::string keys;            // the keys sent, joined by single spaces; a reply's keys must be among them, in order
-  std::size_t next_key = 0;    // offset into `keys` of the first that may still be answered
-  std::string meta_flags;      // the client's meta flags as sent, joined by single spaces
-  std::string meta_key_sent;   // the key as the client wrote it, for `k`
-  bool began = false;          // some part of the reply has been read
+  std::string keys;  // the keys sent, joined by single spaces; a reply's keys must be among them, in order
+  std::size_t next_key = 0;   // offset into `keys` of the first that may still be answered
+  std::string meta_flags;     // the client's meta flags as sent, joined by single spaces
+  std::string meta_key_sent;  // the key as the client wrote it, for `k`
+  bool began = false;         // some part of the reply has been read
 };
 
 // Fills `expected` with what a request that compose() wrote may be answered with.
@@ -38,7 +42,7 @@ struct ReplyNeedsMore {
 struct ReplyPart {
   std::size_t consumed;
 };
-// Its end: the request is answered. `failed` if memcached answered with an error.
+// Its end: the request is answered.
 struct ReplyEnd {
   std::size_t consumed;
 };
@@ -50,8 +54,7 @@ using ReplyResult = std::variant<ReplyNeedsMore, ReplyPart, ReplyEnd, ReplyPoiso
 
 // Reads the next part of the reply to `expected` from the start of input and appends to `out` what the
 // client is to get for it: nothing where its quiet form says so, its own opaque, key and opcode put back.
-// `value_bytes` bounds a value, `line_bytes` 8192 a line. Nothing is appended when it returns
-// ReplyNeedsMore or ReplyPoisoned.
+// Nothing is appended, and `expected` stays as it was, when it returns ReplyNeedsMore or ReplyPoisoned.
 ReplyResult read_reply(std::string_view input, Expected& expected, std::string& out);
 
 // The probe that each new link sends first, and its reply: the version if the reply is exactly that.

@@ -1,0 +1,205 @@
+// Replies of the meta protocol: each proves itself by the opaque that we sent, and is given back the opaque,
+// the key and the flags that the client sent.
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+
+#include "protocol/base64.hpp"
+#include "protocol/number.hpp"
+#include "protocol/reply_line.hpp"
+
+namespace mcgate::protocol {
+namespace {
+
+using enum Command;
+
+// md and ma of versions before this one put a space too many into `NF `.
+constexpr protocol::Version kTidyNotFound{1, 6, 13};
+
+struct MetaRow {
+  Command command;
+  std::string_view codes;   // it may be answered with
+  std::string_view silent;  // codes that `q` silences
+  std::string_view flags;   // it may return, if asked to
+  std::string_view states;  // flags it may return unasked: won, stale, already won
+};
+
+constexpr std::array kRows = std::to_array<MetaRow>({
+    {MetaGet, "HD VA EN", "EN", "stcfhl", "WXZ"},
+    {MetaSet, "HD NS EX NF", "HD", "cs", ""},
+    {MetaDelete, "HD NF EX", "HD", "", ""},
+    {MetaArithmetic, "HD VA NF NS EX", "HD VA", "tc", ""},
+});
+
+const MetaRow* find_row(Command command) {
+  for (const MetaRow& row : kRows) {
+    if (row.command == command) return &row;
+  }
+  return nullptr;
+}
+
+bool has_word(std::string_view list, std::string_view word) {
+  while (!list.empty()) {
+    if (take_word(list) == word) return true;
+  }
+  return false;
+}
+
+// The flag with that letter in a list of them, or an empty word.
+std::string_view find_flag(std::string_view flags, char letter) {
+  while (!flags.empty()) {
+    const std::string_view flag = take_word(flags);
+    if (flag.starts_with(letter)) return flag;
+  }
+  return {};
+}
+
+bool is_our_opaque(std::string_view argument, std::uint32_t sequence) {
+  std::array<char, 10> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), sequence).ptr;
+  return argument == std::string_view{digits.data(), static_cast<std::size_t>(end - digits.data())};
+}
+
+bool right_argument(char letter, std::string_view argument) {
+  if (letter == 't') return parse_number<std::int64_t>(argument).has_value();
+  return parse_number<std::uint64_t>(argument).has_value();
+}
+
+// One line of a reply, taken apart.
+struct MetaReply {
+  std::string_view code;
+  std::string_view size;  // the value's, as it was written
+  std::size_t value_bytes = 0;
+  std::string_view flags;
+};
+
+// Whether each of the reply's flags is one that we asked for, and our opaque among them.
+bool right_flags(const MetaRow& row, const MetaReply& reply, const Expected& expected) {
+  const bool miss = reply.code == "EN";
+  const bool hit = reply.code == "HD" || reply.code == "VA";
+  const bool lax_spaces = reply.code == "NF" && expected.backend < kTidyNotFound;
+  bool proven = miss && expected.backend < kOpaqueOnMiss;
+  std::uint64_t seen = 0;
+  for (std::string_view rest = reply.flags; !rest.empty();) {
+    const std::string_view flag = take_word(rest);
+    if (flag.empty() && lax_spaces) continue;
+    if (flag.empty() || flag[0] < 'A' || flag[0] > 'z') return false;
+    const std::uint64_t bit = std::uint64_t{1} << (flag[0] - 'A');
+    if ((seen & bit) != 0) return false;
+    seen |= bit;
+    const std::string_view argument = flag.substr(1);
+    if (flag[0] == 'O') {
+      if (!is_our_opaque(argument, expected.sequence)) return false;
+      proven = true;
+    } else if (row.states.find(flag[0]) != std::string_view::npos) {
+      if (!hit || !argument.empty()) return false;
+    } else {
+      if (miss || row.flags.find(flag[0]) == std::string_view::npos) return false;
+      if (find_flag(expected.meta_flags, flag[0]).empty() || !right_argument(flag[0], argument)) return false;
+    }
+  }
+  return proven;
+}
+
+std::optional<MetaReply> parse_reply(const MetaRow& row, std::string_view text, const Expected& expected) {
+  // A trailing space would be lost with take_word().
+  const bool lax_spaces = text.starts_with("NF ") && expected.backend < kTidyNotFound;
+  if (text.ends_with(' ') && !lax_spaces) return std::nullopt;
+  MetaReply reply;
+  reply.code = take_word(text);
+  if (!has_word(row.codes, reply.code)) return std::nullopt;
+  if (reply.code == "VA") {
+    if (find_flag(expected.meta_flags, 'v').empty()) return std::nullopt;
+    reply.size = take_word(text);
+    const auto bytes = parse_number<std::uint32_t>(reply.size);
+    if (!bytes || *bytes > kMaxReplyValue) return std::nullopt;
+    reply.value_bytes = *bytes;
+  }
+  reply.flags = text;
+  if (!right_flags(row, reply, expected)) return std::nullopt;
+  return reply;
+}
+
+void append_flag(std::string_view flag, std::string& out) {
+  out += ' ';
+  out += flag;
+}
+
+// The reply's line as the client is to see it: its own flags in its own order.
+void append_line(const MetaRow& row, const MetaReply& reply, const Expected& expected, std::string& out) {
+  out += reply.code;
+  if (reply.code == "VA") append_flag(reply.size, out);
+  for (std::string_view rest = expected.meta_flags; !rest.empty();) {
+    const std::string_view asked = take_word(rest);
+    if (asked[0] == 'k') {
+      out += " k";
+      out += expected.meta_key_sent;
+      // memcached names the encoding right behind the key, wherever the client's `b` stood.
+      if (!find_flag(expected.meta_flags, 'b').empty()) out += " b";
+    } else if (asked[0] == 'O') {
+      append_flag(asked, out);
+    } else if (row.flags.find(asked[0]) != std::string_view::npos) {
+      const std::string_view answered = find_flag(reply.flags, asked[0]);
+      if (!answered.empty()) append_flag(answered, out);
+    }
+  }
+  for (std::string_view rest = reply.flags; !rest.empty();) {
+    const std::string_view flag = take_word(rest);
+    if (!flag.empty() && row.states.find(flag[0]) != std::string_view::npos) append_flag(flag, out);
+  }
+  out += "\r\n";
+}
+
+}  // namespace
+
+ReplyResult read_meta_reply(std::string_view input, const Expected& expected, std::string& out) {
+  const auto line = first_line(input, LineEnd::CrLf);
+  if (!line) return line.error();
+  if (may_fail_with(expected.caller.command, line->text)) {
+    out += line->bytes;
+    return ReplyEnd{line->bytes.size()};
+  }
+  const MetaRow* const row = find_row(expected.caller.command);
+  if (row == nullptr) return ReplyPoisoned{"a reply to what has none"};
+  const auto reply = parse_reply(*row, line->text, expected);
+  if (!reply) return ReplyPoisoned{"not a meta reply with our opaque"};
+
+  const bool with_value = reply->code == "VA";
+  const std::size_t total = line->bytes.size() + (with_value ? reply->value_bytes + 2 : 0);
+  if (input.size() < total) return ReplyNeedsMore{total};
+  if (input.substr(total - 2, 2) != "\r\n") return ReplyPoisoned{"value without CRLF"};
+  if (row->command == MetaArithmetic && with_value &&
+      !parse_number<std::uint64_t>(input.substr(line->bytes.size(), reply->value_bytes))) {
+    return ReplyPoisoned{"not a number"};
+  }
+  if (expected.caller.quiet && has_word(row->silent, reply->code)) return ReplyEnd{total};
+  append_line(*row, *reply, expected, out);
+  out += input.substr(line->bytes.size(), total - line->bytes.size());
+  return ReplyEnd{total};
+}
+
+// `me`: EN, or ME <key> and what memcached knows of it. No opaque, but the key.
+ReplyResult read_debug_reply(std::string_view input, const Expected& expected, std::string& out) {
+  const auto line = first_line(input, LineEnd::CrLf);
+  if (!line) return line.error();
+  if (line->text == "EN") {
+    out += line->bytes;
+    return ReplyEnd{line->bytes.size()};
+  }
+  std::string_view rest = line->text;
+  if (take_word(rest) != "ME") return ReplyPoisoned{"neither ME nor EN"};
+  const std::string_view key = take_word(rest);
+  // Of an item stored under a base64 key, memcached names that.
+  std::string encoded;
+  encode_base64(expected.keys, encoded);
+  if (key != expected.keys && key != encoded) return ReplyPoisoned{"ME of another key"};
+  if (rest.empty() || !printable(rest)) return ReplyPoisoned{"ME without details"};
+  out += "ME ";
+  out += expected.meta_key_sent;
+  append_flag(rest, out);
+  out += "\r\n";
+  return ReplyEnd{line->bytes.size()};
+}
+
+}  // namespace mcgate::protocol

@@ -1,0 +1,122 @@
+// Replies of the classic text protocol: one line, or VALUE blocks until END.
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "protocol/number.hpp"
+#include "protocol/reply_line.hpp"
+
+namespace mcgate::protocol {
+namespace {
+
+using enum Command;
+
+constexpr CommandSet kNumbers = CommandSet{Incr} | Decr;
+constexpr CommandSet kSettings = CommandSet{FlushAll} | Verbosity | CacheMemlimit | Slabs | Lru | LruCrawler |
+                                 Extstore | Shutdown | RefreshCerts;
+
+struct AnswerRow {
+  std::string_view text;
+  CommandSet commands;  // that it may be the answer to
+};
+
+// clang-format off: a table
+constexpr std::array kAnswers = std::to_array<AnswerRow>({
+    {"STORED",     CommandSet{Set} | Add | Replace | Append | Prepend | Cas},
+    {"NOT_STORED", CommandSet{Add} | Replace | Append | Prepend},
+    {"EXISTS",     Cas},
+    {"DELETED",    Delete},
+    {"TOUCHED",    Touch},
+    {"NOT_FOUND",  CommandSet{Cas} | Incr | Decr | Touch | Delete},
+    {"OK",         kSettings},
+    {"ERROR",      kSettings},
+});
+// clang-format on
+
+// How else the answer to an admin command may begin: what hinders it is said in many words.
+constexpr std::array<std::string_view, 12> kHindrances{
+    "MEMLIMIT_", "BUSY ",       "BADCLASS ", "NOSPARE ", "NOTFULL ", "UNSAFE ",
+    "SAME ",     "NOTSTARTED ", "ERROR ",    "ERROR: ",  "Error ",   "NOT_SUPPORTED ",
+};
+
+bool hindrance(std::string_view text) {
+  // Said unasked by a memcached whose connections are all taken, before it closes this one.
+  if (text.starts_with("ERROR Too many open connections")) return false;
+  return printable(text) &&
+         std::ranges::any_of(kHindrances, [&](std::string_view start) { return text.starts_with(start); });
+}
+
+bool may_answer(Command command, std::string_view text) {
+  const auto* const known = std::ranges::find(kAnswers, text, &AnswerRow::text);
+  if (known != kAnswers.end()) return known->commands.contains(command);
+  if (kNumbers.contains(command) && parse_number<std::uint64_t>(text)) return true;
+  if (kSettings.contains(command) && hindrance(text)) return true;
+  return may_fail_with(command, text);
+}
+
+struct ValueLine {
+  std::string_view key;
+  std::size_t bytes = 0;
+};
+
+// VALUE <key> <flags> <bytes>[ <cas>], the last with gets and gats and only there.
+std::optional<ValueLine> parse_value_line(std::string_view text, bool with_cas) {
+  if (take_word(text) != "VALUE") return std::nullopt;
+  const std::string_view key = take_word(text);
+  const std::string_view flags = take_word(text);
+  const bool ends_here = !with_cas && text.find(' ') == std::string_view::npos;
+  const auto bytes = parse_number<std::uint32_t>(take_word(text));
+  if (key.empty() || !parse_number<std::uint32_t>(flags)) return std::nullopt;
+  if (!bytes || *bytes > kMaxReplyValue) return std::nullopt;
+  if (with_cas ? !parse_number<std::uint64_t>(text) : !ends_here) return std::nullopt;
+  return ValueLine{key, *bytes};
+}
+
+// Where in the list of keys the one after `key` begins, if `key` is at or after the cursor.
+std::optional<std::size_t> cursor_past(std::string_view key, const Expected& expected) {
+  const std::string_view keys = expected.keys;
+  std::size_t cursor = expected.next_key;
+  while (cursor < keys.size()) {
+    std::string_view rest = keys.substr(cursor);
+    const std::string_view next = take_word(rest);
+    cursor = keys.size() - rest.size();
+    if (next == key) return cursor;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+ReplyResult read_line_reply(std::string_view input, const Expected& expected, std::string& out) {
+  const auto line = first_line(input, LineEnd::CrLf);
+  if (!line) return line.error();
+  if (!may_answer(expected.caller.command, line->text)) return ReplyPoisoned{"not an answer to this command"};
+  if (!expected.caller.quiet) out += line->bytes;
+  return ReplyEnd{line->bytes.size()};
+}
+
+ReplyResult read_values_reply(std::string_view input, Expected& expected, std::string& out) {
+  const auto line = first_line(input, LineEnd::CrLf);
+  if (!line) return line.error();
+  if (line->text == "END") {
+    out += line->bytes;
+    return ReplyEnd{line->bytes.size()};
+  }
+  // Every error among them: our keys are valid, and an error inside a get has dropped replies before it.
+  const bool with_cas = (CommandSet{Gets} | Gats).contains(expected.caller.command);
+  const auto value = parse_value_line(line->text, with_cas);
+  if (!value) return ReplyPoisoned{"neither a VALUE as asked nor END"};
+  const auto cursor = cursor_past(value->key, expected);
+  if (!cursor) return ReplyPoisoned{"VALUE of a key that was not asked for, or not there"};
+
+  const std::size_t total = line->bytes.size() + value->bytes + 2;
+  if (input.size() < total) return ReplyNeedsMore{total};
+  if (input.substr(total - 2, 2) != "\r\n") return ReplyPoisoned{"value without CRLF"};
+  expected.next_key = *cursor;
+  expected.began = true;
+  out += input.substr(0, total);
+  return ReplyPart{total};
+}
+
+}  // namespace mcgate::protocol
