@@ -1,0 +1,187 @@
+#include <array>
+#include <charconv>
+
+#include "protocol/binary.hpp"
+#include "protocol/meta_flags.hpp"
+#include "protocol/request.hpp"
+
+namespace mcgate::protocol {
+namespace {
+
+constexpr std::string_view kEnd = "\r\n";
+
+template <std::integral T>
+void append_number(T number, std::string& out) {
+  std::array<char, 20> digits{};
+  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), number);
+  out.append(digits.data(), end);
+}
+
+template <std::integral T>
+void append_word(T number, std::string& out) {
+  out += ' ';
+  append_number(number, out);
+}
+
+void append_word(std::string_view word, std::string& out) {
+  out += ' ';
+  out += word;
+}
+
+void append_value(const Request& request, std::string& out) {
+  out += kEnd;
+  out += request.value;
+  out += kEnd;
+}
+
+void compose_meta(const Request& request, std::uint32_t sequence, std::string& out) {
+  const Command command = request.caller.command;
+  out += row(command).name;
+  append_word(request.keys.front(), out);
+  if (command == Command::MetaDebug) {
+    out += kEnd;
+    return;
+  }
+  if (command == Command::MetaSet) append_word(request.value.size(), out);
+  for (const MetaFlag& flag : request.meta_flags) {
+    if (!flag_row(flag.letter)->forwarded) continue;
+    out += ' ';
+    out += flag.letter;
+    out += flag.argument;
+  }
+  out += " O";
+  append_number(sequence, out);
+  if (command == Command::MetaSet) {
+    append_value(request, out);
+  } else {
+    out += kEnd;
+  }
+}
+
+void compose_keys(const Request& request, std::string& out) {
+  for (const std::string_view key : request.keys) append_word(key, out);
+  out += kEnd;
+}
+
+void compose_storage(const Request& request, std::string& out) {
+  append_word(request.keys.front(), out);
+  append_word(request.flags, out);
+  append_word(request.exptime, out);
+  append_word(request.value.size(), out);
+  if (request.caller.command == Command::Cas) append_word(request.cas, out);
+  append_value(request, out);
+}
+
+void compose_words(const Request& request, std::string& out) {
+  for (const std::string_view word : request.words) append_word(word, out);
+  out += kEnd;
+}
+
+// The first token of a command's line: its name, but for the sub-commands, which are among the words.
+std::string_view verb(Command command) {
+  const std::string_view name = row(command).name;
+  return name.substr(0, name.find(' '));
+}
+
+void compose_text(const Request& request, std::string& out) {
+  const Command command = request.caller.command;
+  out += verb(command);
+  switch (command) {
+    case Command::Gat:
+    case Command::Gats:
+      append_word(request.exptime, out);
+      [[fallthrough]];
+    case Command::Get:
+    case Command::Gets:
+    case Command::Delete:
+      return compose_keys(request, out);
+    case Command::Set:
+    case Command::Add:
+    case Command::Replace:
+    case Command::Append:
+    case Command::Prepend:
+    case Command::Cas:
+      return compose_storage(request, out);
+    case Command::Incr:
+    case Command::Decr:
+      append_word(request.keys.front(), out);
+      append_word(request.delta, out);
+      out += kEnd;
+      return;
+    case Command::Touch:
+      append_word(request.keys.front(), out);
+      append_word(request.exptime, out);
+      out += kEnd;
+      return;
+    case Command::Stats:
+    case Command::FlushAll:
+    case Command::Verbosity:
+    case Command::CacheMemlimit:
+    case Command::Slabs:
+    case Command::Lru:
+    case Command::LruCrawler:
+    case Command::LruCrawlerDump:
+    case Command::Extstore:
+    case Command::Watch:
+    case Command::Shutdown:
+    case Command::RefreshCerts:
+    case Command::StatsItems:
+    case Command::StatsSlabs:
+    case Command::StatsSizes:
+    case Command::StatsConns:
+    case Command::StatsSettings:
+    case Command::StatsReset:
+    case Command::StatsDetail:
+    case Command::StatsCachedump:
+    case Command::StatsExtstore:
+    case Command::Version:
+    case Command::Quit:
+    // Meta and binary only.
+    case Command::MetaGet:
+    case Command::MetaSet:
+    case Command::MetaDelete:
+    case Command::MetaArithmetic:
+    case Command::MetaDebug:
+    case Command::Noop:
+    case Command::SaslList:
+    case Command::SaslAuth:
+    case Command::SaslStep:
+      return compose_words(request, out);
+  }
+}
+
+bool flags_supported(const Request& request, const Version& backend) {
+  for (const MetaFlag& flag : request.meta_flags) {
+    const FlagOn& here = flag_row(flag.letter)->on(request.caller.command);
+    if (here.since && backend < *here.since) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void compose(const Request& request, std::uint32_t sequence, std::string& out) {
+  switch (request.caller.dialect) {
+    case Dialect::Text:
+      return compose_text(request, out);
+    case Dialect::Meta:
+      if (request.caller.command == Command::Noop) {
+        out += "mn\r\n";
+        return;
+      }
+      return compose_meta(request, sequence, out);
+    case Dialect::Binary:
+      return compose_binary(request, sequence, out);
+  }
+}
+
+bool supported(const Request& request, const Version& backend) {
+  const CommandRow& known = row(request.caller.command);
+  if (known.reply == ReplyShape::Local) return true;
+  const bool binary = request.caller.dialect == Dialect::Binary;
+  const auto& since = binary ? known.since_binary : known.since_text;
+  if (!since || backend < *since) return false;
+  return request.caller.dialect != Dialect::Meta || flags_supported(request, backend);
+}
+
+}  // namespace mcgate::protocol
