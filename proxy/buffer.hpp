@@ -1,0 +1,46 @@
+// Bytes waiting to be parsed or sent: appended at the back, consumed from the front.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace mcgate::proxy {
+
+class Buffer {
+ public:
+  std::string_view view() const { return std::string_view{bytes_}.substr(begin_); }
+  std::size_t size() const { return bytes_.size() - begin_; }
+  bool empty() const { return size() == 0; }
+
+  // What composers append to.
+  std::string& tail() { return bytes_; }
+  void append(std::string_view bytes) { bytes_.append(bytes); }
+  // Makes room for `total` bytes in all, so that a large value arrives without regrowth.
+  void expect(std::size_t total) { bytes_.reserve(begin_ + total); }
+
+  void consume(std::size_t count) {
+    begin_ += count;
+    if (begin_ == bytes_.size()) {
+      bytes_.clear();
+      begin_ = 0;
+    } else if (begin_ > kCompactAt && begin_ > bytes_.size() / 2) {
+      bytes_.erase(0, begin_);
+      begin_ = 0;
+    }
+  }
+
+  // Gives the memory back if nothing is held: what an idle session costs.
+  void release_if_empty() {
+    if (empty() && bytes_.capacity() > kSmall) std::string{}.swap(bytes_);
+  }
+
+ private:
+  static constexpr std::size_t kCompactAt = 65'536;
+  static constexpr std::size_t kSmall = 64;
+
+  std::string bytes_;
+  std::size_t begin_ = 0;  // bytes before it are consumed
+};
+
+}  // namespace mcgate::proxy

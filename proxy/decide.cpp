@@ -1,0 +1,51 @@
+#include "proxy/decide.hpp"
+
+#include <algorithm>
+
+namespace mcgate::proxy {
+namespace {
+
+using protocol::Command;
+using protocol::Dialect;
+
+// Commands that stand outside the policy. Before log-in only those that lead to one, leave, or ask a binary
+// server's version are served.
+Action decide_session_command(const protocol::Request& request, bool identified) {
+  switch (request.caller.command) {
+    case Command::Quit:
+      return Action::Quit;
+    case Command::SaslList:
+      return Action::ListMechanisms;
+    case Command::SaslAuth:
+      return Action::LogInSasl;
+    case Command::SaslStep:
+      return Action::StepSasl;
+    case Command::Version:
+      return identified || request.caller.dialect == Dialect::Binary ? Action::AnswerVersion
+                                                                     : Action::RefuseUnauthenticated;
+    case Command::Noop:
+      return identified ? Action::AnswerNoop : Action::RefuseUnauthenticated;
+    default:
+      return Action::RefuseUnauthenticated;  // a row of this category without a line here: refused
+  }
+}
+
+bool allowed(const protocol::Request& request, const auth::Policy& policy) {
+  if (request.keys.empty()) return policy.allows(request.needs);
+  return std::all_of(request.keys.begin(), request.keys.end(),
+                     [&](std::string_view key) { return policy.allows(request.needs, key); });
+}
+
+}  // namespace
+
+Action decide(const protocol::Request& request, const auth::Policy* policy) {
+  const protocol::CommandRow& row = protocol::row(request.caller.command);
+  if (row.category == protocol::Category::Session) return decide_session_command(request, policy != nullptr);
+  if (policy == nullptr) return Action::RefuseUnauthenticated;
+  // A command that must have keys and came without is a parser's bug: refused, not waved through.
+  const bool keys_fit = (row.keys == protocol::KeyCount::None) == request.keys.empty();
+  if (request.needs.empty() || !keys_fit || !allowed(request, *policy)) return Action::RefuseDenied;
+  return row.reply == protocol::ReplyShape::Stream ? Action::Stream : Action::Forward;
+}
+
+}  // namespace mcgate::proxy

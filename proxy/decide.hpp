@@ -1,0 +1,26 @@
+// What becomes of a request: one pure function, the only place where access is decided.
+#pragma once
+
+#include "auth/policy.hpp"
+#include "protocol/answer.hpp"
+#include "protocol/request.hpp"
+
+namespace mcgate::proxy {
+
+enum class Action : std::uint8_t {
+  Forward,  // to the session's link
+  Stream,   // to a link of its own
+  AnswerVersion,
+  AnswerNoop,
+  Quit,
+  ListMechanisms,
+  LogInSasl,
+  StepSasl,
+  RefuseUnauthenticated,
+  RefuseDenied,
+};
+
+// `policy` is what the session's identity may do, or null while it has none.
+Action decide(const protocol::Request& request, const auth::Policy* policy);
+
+}  // namespace mcgate::proxy

@@ -1,0 +1,299 @@
+#include "proxy/link.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "proxy/session.hpp"
+#include "proxy/socket.hpp"
+#include "proxy/worker.hpp"
+
+namespace mcgate::proxy {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Reconnecting: at once, then after 50 ms, doubling to a second, each a quarter more or less.
+constexpr milliseconds kFirstBackoff{50};
+constexpr milliseconds kLastBackoff{1000};
+
+template <typename... Ts>
+struct Overload : Ts... {
+  using Ts::operator()...;
+};
+
+}  // namespace
+
+Link::Link(Worker& worker, protocol::Dialect dialect)
+    : worker_{worker},
+      dialect_{dialect},
+      retry_event_{make_event<&Link::on_retry>(worker.base(), -1, 0, this)} {}
+
+Link::Link(Worker& worker, SessionId lessee, const protocol::Request& request, const Link& as_seen_by)
+    : Link{worker, as_seen_by.dialect_} {
+  lessee_ = lessee;
+  version_ = as_seen_by.version_;
+  protocol::compose(request, sequence_, leased_request_);
+  protocol::expect(request, sequence_, version_, leased_expected_);
+}
+
+std::string_view Link::dialect_name() const {
+  return dialect_ == protocol::Dialect::Binary ? "binary" : "text";
+}
+
+void Link::connect() {
+  began_ = worker_.now();
+  auto fd = start_connect(worker_.config().upstream.address);
+  if (!fd) {
+    fail(fd.error(), protocol::Refusal::UpstreamDown);
+    return;
+  }
+  fd_ = std::move(*fd);
+  state_ = State::Connecting;
+  read_event_ = make_event<&Link::on_readable>(worker_.base(), fd_.get(), EV_READ | EV_PERSIST, this);
+  write_event_ = make_event<&Link::on_writable>(worker_.base(), fd_.get(), EV_WRITE, this);
+  event_add(write_event_.get(), nullptr);
+}
+
+void Link::on_retry() {
+  connect();
+}
+
+void Link::start_probe() {
+  if (const int error = connect_result(fd_.get()); error != 0) {
+    fail(std::strerror(error), protocol::Refusal::UpstreamDown);
+    return;
+  }
+  state_ = State::Probing;
+  output_.append(dialect_ == protocol::Dialect::Binary ? protocol::binary_probe() : protocol::kTextProbe);
+  event_add(read_event_.get(), nullptr);
+  worker_.mark(*this);
+}
+
+void Link::on_writable() {
+  if (state_ == State::Connecting) {
+    start_probe();
+  } else {
+    worker_.mark(*this);
+  }
+}
+
+bool Link::congested() const {
+  return output_.size() > worker_.config().limits.link_output_bytes;
+}
+
+void Link::send(const protocol::Request& request, SessionId session) {
+  Pending& pending = pending_.push();
+  pending.session = session;
+  pending.begins_at = written_ + output_.size();
+  pending.sent_at = worker_.now();
+  ++sequence_;
+  protocol::expect(request, sequence_, version_, pending.expected);
+  protocol::compose(request, sequence_, output_.tail());
+  worker_.mark(*this);
+}
+
+void Link::flush() {
+  while (!output_.empty() && fd_) {
+    const ssize_t sent = ::send(fd_.get(), output_.view().data(), output_.size(), MSG_NOSIGNAL);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        event_add(write_event_.get(), nullptr);
+        break;
+      }
+      fail(std::strerror(errno), protocol::Refusal::UpstreamDown);
+      return;
+    }
+    written_ += static_cast<std::uint64_t>(sent);
+    output_.consume(static_cast<std::size_t>(sent));
+  }
+  if (!congested()) {
+    for (const SessionId id : std::exchange(held_back_, {})) worker_.mark(id);
+  }
+}
+
+void Link::set_reading(bool reading) {
+  if (!read_event_) return;
+  if (reading) {
+    event_add(read_event_.get(), nullptr);
+  } else {
+    event_del(read_event_.get());
+  }
+}
+
+void Link::on_readable() {
+  const auto scratch = worker_.raw();
+  const ssize_t got = ::recv(fd_.get(), scratch.data(), scratch.size(), 0);
+  if (got < 0) {
+    if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+      fail(std::strerror(errno), protocol::Refusal::UpstreamDown);
+    return;
+  }
+  if (got == 0) {
+    fail("closed by memcached", protocol::Refusal::UpstreamDown);
+    return;
+  }
+  take({scratch.data(), static_cast<std::size_t>(got)});
+}
+
+void Link::take(std::string_view fresh) {
+  const auto read = [this](std::string_view input) {
+    return state_ == State::Probing ? read_probe(input) : read_replies(input);
+  };
+  if (input_.empty()) {
+    const auto used = read(fresh);
+    if (used) input_.append(fresh.substr(*used));
+  } else {
+    input_.append(fresh);
+    if (input_.size() < wanted_) return;
+    const auto used = read(input_.view());
+    if (used) input_.consume(*used);
+  }
+  if (wanted_ > input_.size()) input_.expect(wanted_);
+  input_.release_if_empty();
+}
+
+std::optional<std::size_t> Link::read_probe(std::string_view input) {
+  return std::visit(
+      Overload{
+          [](const protocol::ProbeNeedsMore&) { return std::optional<std::size_t>{0}; },
+          [this](const protocol::ProbeFailed& failed) -> std::optional<std::size_t> {
+            fail("the probe was answered with: " + failed.text, protocol::Refusal::UpstreamDown);
+            return std::nullopt;
+          },
+          [this, input](const protocol::ProbeAnswer& answer) -> std::optional<std::size_t> {
+            if (answer.consumed != input.size()) {
+              fail("more than the probe asked for was answered", protocol::Refusal::UpstreamDown);
+              return std::nullopt;
+            }
+            const std::size_t consumed = answer.consumed;
+            become_ready(answer);
+            return state_ == State::Ready ? std::optional{consumed} : std::nullopt;
+          },
+      },
+      protocol::read_probe(dialect_, input));
+}
+
+void Link::become_ready(const protocol::ProbeAnswer& answer) {
+  if (lessee_ && answer.version != version_) {
+    fail("the backend's version has changed", protocol::Refusal::UpstreamDown);
+    return;
+  }
+  state_ = State::Ready;
+  tried_ = true;
+  backoff_ = milliseconds{0};
+  version_ = answer.version;
+  if (!lessee_) {
+    if (!std::exchange(was_up_, true) || version_text_ != answer.text)
+      worker_.log().info("upstream_up", {{"worker", worker_.number()},
+                                         {"dialect", dialect_name()},
+                                         {"address", conf::format(worker_.config().upstream.address)},
+                                         {"version", answer.text}});
+    version_text_ = answer.text;
+    return;
+  }
+  Pending& pending = pending_.push();
+  pending.session = *lessee_;
+  pending.begins_at = written_ + output_.size();
+  pending.sent_at = worker_.now();
+  pending.expected = leased_expected_;
+  output_.append(leased_request_);
+  worker_.mark(*this);
+}
+
+std::optional<std::size_t> Link::read_replies(std::string_view input) {
+  std::size_t used = 0;
+  wanted_ = 0;
+  while (used < input.size()) {
+    if (pending_.empty()) {
+      fail("memcached said something unasked", protocol::Refusal::UpstreamDown);
+      return std::nullopt;
+    }
+    Pending& pending = pending_.front();
+    Session* session = worker_.session(pending.session);
+    std::string& out = session != nullptr ? session->reply_head() : worker_.discard();
+    const auto result = protocol::read_reply(input.substr(used), pending.expected, out);
+    if (const auto* more = std::get_if<protocol::ReplyNeedsMore>(&result)) {
+      wanted_ = more->total;
+      return used;
+    }
+    if (const auto* poisoned = std::get_if<protocol::ReplyPoisoned>(&result)) {
+      fail(poisoned->reason, protocol::Refusal::UpstreamDown);
+      return std::nullopt;
+    }
+    pending.sent_at = worker_.now();
+    if (const auto* end = std::get_if<protocol::ReplyEnd>(&result)) {
+      used += end->consumed;
+      pending_.pop();
+      // What waits behind it has waited for memcached only from now on.
+      if (!pending_.empty()) pending_.front().sent_at = worker_.now();
+      if (session != nullptr) session->on_reply_end();
+      if (lessee_) {
+        fail("the stream has ended", protocol::Refusal::UpstreamDown);
+        return std::nullopt;
+      }
+    } else {
+      used += std::get<protocol::ReplyPart>(result).consumed;
+      if (session != nullptr) session->on_reply_part();
+    }
+    if (state_ != State::Ready) return std::nullopt;  // closed by what the session did
+  }
+  return used;
+}
+
+void Link::fail(std::string_view reason, protocol::Refusal refusal) {
+  const bool was_known_down = state_ != State::Ready && tried_;
+  if (!lessee_ && !was_known_down)
+    worker_.log().warning("upstream_down", {{"worker", worker_.number()},
+                                            {"dialect", dialect_name()},
+                                            {"address", conf::format(worker_.config().upstream.address)},
+                                            {"reason", reason},
+                                            {"waiting", pending_.size()}});
+  tried_ = true;
+  was_up_ = false;
+  state_ = State::Down;
+  read_event_.reset();
+  write_event_.reset();
+  fd_.reset();
+  input_ = {};
+  output_ = {};
+  wanted_ = 0;
+  const std::uint64_t written = std::exchange(written_, 0);
+  Ring<Pending> lost = std::exchange(pending_, {});
+  for (; !lost.empty(); lost.pop()) {
+    const Pending& pending = lost.front();
+    if (Session* session = worker_.session(pending.session))
+      session->on_reply_lost(pending.expected, refusal, pending.begins_at < written);
+  }
+  for (const SessionId id : std::exchange(held_back_, {})) worker_.mark(id);
+  if (!lessee_) {
+    schedule_retry();
+  } else if (Session* session = worker_.session(*lessee_)) {
+    session->on_lease_over();
+  }
+}
+
+void Link::schedule_retry() {
+  std::uniform_int_distribution<std::int64_t> percent{75, 125};
+  const auto wait = milliseconds{backoff_.count() * percent(worker_.jitter()) / 100};
+  backoff_ = backoff_.count() == 0 ? kFirstBackoff : std::min(backoff_ * 2, kLastBackoff);
+  const timeval span = to_timeval(wait);
+  event_add(retry_event_.get(), &span);
+}
+
+void Link::tick(Clock::time_point now) {
+  const conf::Upstream& upstream = worker_.config().upstream;
+  if (state_ == State::Connecting || state_ == State::Probing) {
+    if (now - began_ > upstream.connect_timeout)
+      fail("no answer within the connect time-out", protocol::Refusal::UpstreamTimeout);
+  } else if (state_ == State::Ready && !lessee_ && !pending_.empty()) {
+    if (now - pending_.front().sent_at > upstream.reply_timeout)
+      fail("no answer within the reply time-out", protocol::Refusal::UpstreamTimeout);
+  }
+}
+
+}  // namespace mcgate::proxy

@@ -1,0 +1,114 @@
+// One connection to memcached, shared by all sessions of a worker that speak its dialect, or leased to one
+// session for a stream. Owned by the worker, used on its thread.
+//
+// Requests go out in one write a turn and are answered in order. Each reply is proven to be of its request;
+// at the first that is not, the link is closed and all that waited on it learn so. A shared link comes back
+// by itself; a leased one ends with its stream.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/answer.hpp"
+#include "protocol/reply.hpp"
+#include "proxy/buffer.hpp"
+#include "proxy/handles.hpp"
+#include "proxy/ring.hpp"
+#include "proxy/session_id.hpp"
+
+namespace mcgate::proxy {
+
+class Worker;
+using Clock = std::chrono::steady_clock;
+
+class Link {
+ public:
+  // A shared link of that dialect's protocol (Text stands for text and meta).
+  Link(Worker& worker, protocol::Dialect dialect);
+  // A link leased to a session for one request; `as_seen_by` is the shared link that its version is taken
+  // from, and another version there is a failure.
+  Link(Worker& worker, SessionId lessee, const protocol::Request& request, const Link& as_seen_by);
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+
+  void connect();
+
+  // Whether requests can be sent now. While not, clients get an error at once.
+  bool ready() const { return state_ == State::Ready; }
+  // Whether the first attempt to connect has come to an end, either way.
+  bool tried() const { return tried_; }
+  const protocol::Version& version() const { return version_; }
+  const std::string& version_text() const { return version_text_; }
+  // More waits to be sent than the configuration allows; sessions hold back until it has gone.
+  bool congested() const;
+  // Wakes the session once it has.
+  void wake_when_clear(SessionId session) { held_back_.push_back(session); }
+
+  // Sends a request on behalf of a session (which counts it as asked). Requires ready().
+  void send(const protocol::Request& request, SessionId session);
+
+  // Writes what the turn has brought.
+  void flush();
+  // Looks at time-outs.
+  void tick(Clock::time_point now);
+  // A leased link stops reading while its session's client does not drain what there is.
+  void set_reading(bool reading);
+  // The lessee of a leased link, none of a shared one.
+  std::optional<SessionId> lessee() const { return lessee_; }
+  // A leased link that has ended; its worker buries it.
+  bool over() const { return state_ == State::Down && lessee_.has_value(); }
+
+ private:
+  enum class State : std::uint8_t { Down, Connecting, Probing, Ready };
+  struct Pending {
+    SessionId session;
+    protocol::Expected expected;
+    std::uint64_t begins_at = 0;  // in the bytes of this connection
+    Clock::time_point sent_at;
+  };
+
+  void on_readable();
+  void on_writable();
+  void on_retry();
+  void start_probe();
+  // Both return how much of `input` is used, or nothing when the link failed meanwhile.
+  std::optional<std::size_t> read_probe(std::string_view input);
+  std::optional<std::size_t> read_replies(std::string_view input);
+  void take(std::string_view fresh);
+  void become_ready(const protocol::ProbeAnswer& answer);
+  // Closes the connection and tells all that wait on it. `refusal` is what they are told.
+  void fail(std::string_view reason, protocol::Refusal refusal);
+  void schedule_retry();
+  std::string_view dialect_name() const;
+
+  Worker& worker_;
+  const protocol::Dialect dialect_;
+  State state_ = State::Down;
+  bool tried_ = false;
+  bool was_up_ = false;  // for the log: tells a loss from a failure to come up
+  Fd fd_;
+  EventPtr read_event_;
+  EventPtr write_event_;
+  EventPtr retry_event_;
+  std::chrono::milliseconds backoff_{0};
+  Clock::time_point began_;  // of connecting and probing
+  protocol::Version version_;
+  std::string version_text_;
+  std::uint32_t sequence_ = 0;
+  std::uint64_t written_ = 0;  // bytes the socket took
+  Buffer input_;
+  std::size_t wanted_ = 0;  // input bytes before parsing again makes sense
+  Buffer output_;
+  Ring<Pending> pending_;
+  std::vector<SessionId> held_back_;
+
+  // Of a leased link.
+  std::optional<SessionId> lessee_;
+  std::string leased_request_;
+  protocol::Expected leased_expected_;
+};
+
+}  // namespace mcgate::proxy

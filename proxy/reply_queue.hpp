@@ -1,0 +1,57 @@
+// The order of a session's replies. Owned by the session.
+//
+// Requests that went upstream are answered in order, all over one link, so for them a count is enough; the
+// answers that mcgate gives by itself wait here until every request before them has been answered. So the
+// reply that comes from upstream is always the one at the head, and goes straight to the session's output.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+
+#include "protocol/answer.hpp"
+#include "proxy/buffer.hpp"
+
+namespace mcgate::proxy {
+
+class ReplyQueue {
+ public:
+  // `output` is where replies leave to, and outlives this.
+  explicit ReplyQueue(Buffer& output) : output_{output} {}
+
+  // A request has gone upstream.
+  void ask() { ++asked_; }
+  // Where the parts of the reply at the head go.
+  std::string& head() { return output_.tail(); }
+  // The reply at the head is complete.
+  void answered();
+  // The request at the head failed and could not be told so, being quiet: the next fence will tell.
+  void failed_in_silence() { failed_in_silence_ = true; }
+
+  // An answer of our own, behind all that was asked before it.
+  void say(std::string text);
+  // The answer to a no-op: carries the error of quiet requests before it that failed.
+  void fence(const protocol::Caller& caller, bool failed);
+
+  std::size_t in_flight() const { return static_cast<std::size_t>(asked_ - answered_); }
+
+ private:
+  struct Waiting {
+    std::uint64_t after;  // how many must have been answered
+    bool is_fence;
+    protocol::Caller caller;  // of a fence
+    bool failed;              // a fence that fails by itself
+    std::string text;         // of anything else
+  };
+  void put(const Waiting& waiting);
+  void push(Waiting waiting);
+
+  Buffer& output_;
+  std::uint64_t asked_ = 0;
+  std::uint64_t answered_ = 0;
+  bool failed_in_silence_ = false;
+  std::deque<Waiting> waiting_;
+};
+
+}  // namespace mcgate::proxy

@@ -1,0 +1,167 @@
+#include "proxy/serve.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+
+#include <algorithm>
+#include <csignal>
+#include <mutex>
+#include <thread>
+
+#include "auth/sasl.hpp"
+#include "proxy/socket.hpp"
+#include "proxy/worker.hpp"
+
+namespace mcgate::proxy {
+namespace {
+
+// Passwords pass through our memory: it must not end in a core dump or be read by another process.
+void keep_memory_private() {
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // leak checks must be able to look
+  ::prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+// One descriptor a session and some for ourselves; the error says what to do.
+std::expected<void, std::string> want_descriptors(std::size_t sessions) {
+  constexpr rlim_t kOwn = 128;
+  const rlim_t wanted = sessions + kOwn;
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur >= wanted) return {};
+  limit.rlim_cur = wanted;
+  if (limit.rlim_max < wanted) limit.rlim_max = wanted;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) == 0) return {};
+  return std::unexpected(fmt::format(
+      "limits.sessions = {} needs {} file descriptors; raise the limit (ulimit -n, LimitNOFILE=) or lower it",
+      sessions, wanted));
+}
+
+sigset_t handled_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+// The listening sockets of all workers: a TCP address has one each, a Unix socket is shared.
+using Listening = std::vector<std::vector<Fd>>;
+std::expected<Listening, std::string> open_listeners(const std::vector<conf::Listener>& listeners,
+                                                     std::uint32_t workers, const Log& log) {
+  Listening all(workers);
+  for (const conf::Listener& listener : listeners) {
+    auto first = listen_on(listener);
+    if (!first) return std::unexpected(first.error());
+    const bool is_unix = listener.address.family == conf::Address::Family::Unix;
+    conf::Address address = listener.address;
+    if (!is_unix) address.port = bound_port(first->get());
+    for (std::uint32_t i = 1; i < workers; ++i) {
+      auto more = is_unix ? std::expected<Fd, std::string>{Fd{::fcntl(first->get(), F_DUPFD_CLOEXEC, 0)}}
+                          : listen_again(listener, address.port);
+      if (!more) return std::unexpected(more.error());
+      all[i].push_back(std::move(*more));
+    }
+    all[0].push_back(std::move(*first));
+    log.info("listening", {{"address", conf::format(address)}, {"tls", listener.tls.has_value()}});
+  }
+  return all;
+}
+
+void remove_socket_files(const std::vector<conf::Listener>& listeners) {
+  for (const conf::Listener& listener : listeners) {
+    if (listener.address.family == conf::Address::Family::Unix) ::unlink(listener.address.host.c_str());
+  }
+}
+
+class Crew {
+ public:
+  Crew(Shared& shared, const std::shared_ptr<const Snapshot>& snapshot, Listening listening) {
+    for (std::uint32_t i = 0; i < listening.size(); ++i)
+      workers_.push_back(std::make_unique<Worker>(i, shared, snapshot, std::move(listening[i])));
+  }
+
+  // Returns once every worker has stopped; signals tell them to.
+  void run(const Log& log, const sigset_t& signals) {
+    std::atomic<std::size_t> accepting{0};
+    std::atomic<std::size_t> running{workers_.size()};
+    std::vector<std::jthread> threads;
+    const pthread_t control = ::pthread_self();
+    for (auto& worker : workers_) {
+      threads.emplace_back([&, each = worker.get()] {
+        each->run([&] {
+          if (++accepting == workers_.size()) log.info("ready", {{"workers", workers_.size()}});
+        });
+        if (--running == 0) ::pthread_kill(control, SIGTERM);  // wakes the wait below
+      });
+    }
+    bool draining = false;
+    while (running > 0) {
+      int signal = 0;
+      if (::sigwait(&signals, &signal) != 0 || running == 0) continue;
+      log.info(draining ? "stopping" : "draining", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+      for (auto& worker : workers_)
+        worker->inbox()->post([draining](Worker& each) { draining ? each.stop() : each.drain(); });
+      draining = true;
+    }
+  }
+
+ private:
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace
+
+int serve(conf::Config config) {
+  const Log log{config.log};
+  keep_memory_private();
+  ::signal(SIGPIPE, SIG_IGN);
+  const sigset_t signals = handled_signals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  const auto snapshot = Snapshot::build(std::move(config));
+  if (!snapshot) {
+    for (const conf::Problem& problem : snapshot.error())
+      log.error("configuration", {{"problem", conf::format(problem)}});
+    return EX_CONFIG;
+  }
+  const conf::Config& settings = (*snapshot)->config;
+  if (const auto enough = want_descriptors(settings.limits.sessions); !enough) {
+    log.error("start", {{"problem", enough.error()}});
+    return EX_OSERR;
+  }
+  const auto sasl = auth::SaslLibrary::open();
+  if (!sasl) {
+    log.error("start", {{"problem", sasl.error()}});
+    return EX_SOFTWARE;
+  }
+  const std::uint32_t workers =
+      settings.workers != 0 ? settings.workers : std::max(1U, std::thread::hardware_concurrency());
+  log.info("start", {{"version", MCGATE_VERSION},
+                     {"workers", workers},
+                     {"upstream", conf::format(settings.upstream.address)},
+                     {"users", settings.users.size()}});
+  auto listening = open_listeners(settings.listeners, workers, log);
+  if (!listening) {
+    log.error("start", {{"problem", listening.error()}});
+    return EX_UNAVAILABLE;
+  }
+  auth::Remembered remembered{settings.login.remembered};
+  {
+    // A runner may still be at a log-in when the workers are gone: it posts to an inbox nobody empties.
+    auth::LoginRunners runners{settings.login.runners, settings.login.queue};
+    Shared shared{log, runners, remembered};
+    Crew crew{shared, *snapshot, std::move(*listening)};
+    crew.run(log, signals);
+  }
+  remove_socket_files(settings.listeners);
+  log.info("stopped", {});
+  return EX_OK;
+}
+
+}  // namespace mcgate::proxy

@@ -1,0 +1,339 @@
+#include "proxy/session.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "protocol/login.hpp"
+#include "proxy/worker.hpp"
+
+namespace mcgate::proxy {
+namespace {
+
+// Replies that wait for a client before no more of its requests are served.
+constexpr std::size_t kOutputHighWater = 1'048'576;
+// What a client may send while a stream runs or a log-in is under way, before it is cut off.
+constexpr std::size_t kAheadBytes = 65'536;
+// What is read at once from someone who has not logged in: with a partial log-in message, all that a stranger
+// can make us hold.
+constexpr std::size_t kStrangerBytes = 4096;
+// How long a client has to see that we have ended.
+constexpr std::chrono::seconds kLinger{2};
+
+}  // namespace
+
+Session::Session(Worker& worker, SessionId id, std::size_t listener, Fd fd, const auth::Peer& peer)
+    : worker_{worker},
+      id_{id},
+      listener_{listener},
+      peer_{peer},
+      accepted_at_{worker.now()},
+      transport_{std::move(fd), worker.snapshot().tls[listener].get()},
+      phase_since_{worker.now()},
+      last_active_{worker.now()} {
+  read_event_ = make_event<&Session::on_readable>(worker.base(), transport_.fd(), EV_READ | EV_PERSIST, this);
+  write_event_ = make_event<&Session::on_writable>(worker.base(), transport_.fd(), EV_WRITE, this);
+  if (transport_.established()) on_established();
+  watch_for_input();
+}
+
+Session::~Session() = default;
+
+const conf::Listener& Session::listener() const {
+  return worker_.config().listeners[listener_];
+}
+
+bool Session::is_anonymous_listener() const {
+  return !listener().anonymous.empty();
+}
+
+bool Session::may_send_password() const {
+  return transport_.tls() || peer_.is_local() || listener().insecure_passwords;
+}
+
+const auth::Policy* Session::policy() const {
+  if (const auto* serving = std::get_if<Serving>(&phase_)) return serving->user->policy.get();
+  return nullptr;
+}
+
+std::string_view Session::user_name() const {
+  if (const auto* serving = std::get_if<Serving>(&phase_)) return serving->identity.user;
+  return "-";
+}
+
+void Session::become(Phase next) {
+  // A log-in's time runs on through its messages and its failures.
+  const auto nobody = [](const Phase& phase) {
+    return std::holds_alternative<Unidentified>(phase) || std::holds_alternative<LoggingIn>(phase);
+  };
+  if (!(nobody(phase_) && nobody(next))) phase_since_ = worker_.now();
+  phase_ = std::move(next);
+}
+
+// --- bytes in
+
+void Session::on_established() {
+  become(Unidentified{});
+  if (!is_anonymous_listener()) return;
+  // The configuration's check has seen that the user exists; without it nobody is anybody.
+  if (const auth::User* user = worker_.snapshot().directory->find(listener().anonymous);
+      user != nullptr && (peer_.unix_socket || conf::admits(user->networks, peer_.ip)))
+    become(Serving{{user->name, auth::Proof::Anonymous}, user});
+}
+
+void Session::on_readable() {
+  if (closed_) return;
+  const std::size_t read_size = policy() != nullptr ? Transport::kReadBytes : kStrangerBytes;
+  const auto [bytes, state] = transport_.read(worker_.raw().first(read_size), worker_.plain());
+  if (in<Lingering>()) {
+    if (state != Transport::State::Open) close_now();
+    return;
+  }
+  last_active_ = worker_.now();
+  if (in<Handshaking>()) {
+    if (transport_.established()) on_established();
+    worker_.mark(id_);  // TLS may have something to say
+  }
+  if (!bytes.empty()) take(bytes);
+  if (closed_) return;
+  if (state == Transport::State::Ended) {
+    on_client_ended();
+  } else if (state == Transport::State::Failed) {
+    worker_.log().debug("client_lost", {{"peer", auth::format(peer_)}, {"reason", transport_.error()}});
+    transport_.write(output_);  // TLS's alert, if there is one
+    close_now();
+  } else if (input_.size() > kAheadBytes && (in<Streaming>() || in<LoggingIn>())) {
+    close_now();
+  } else {
+    if (!output_.empty()) worker_.mark(id_);
+    watch_for_input();
+  }
+}
+
+void Session::on_client_ended() {
+  client_ended_ = true;
+  watch_for_input();
+  if (in<Handshaking>() || in<Streaming>()) {
+    close_now();
+  } else {
+    worker_.mark(id_);  // whatever it asked for whole is answered; see flush()
+  }
+}
+
+void Session::on_writable() {
+  if (!closed_) worker_.mark(id_);
+}
+
+void Session::take(std::string_view fresh) {
+  if (input_.empty()) {
+    const std::size_t used = serve(fresh);
+    if (!closed_) input_.append(fresh.substr(used));
+  } else {
+    input_.append(fresh);
+    if (!held_back_) resume();
+  }
+  if (closed_) return;
+  if (wanted_ > input_.size()) input_.expect(wanted_);
+}
+
+void Session::resume() {
+  held_back_ = false;
+  const std::size_t used = serve(input_.view());
+  if (!closed_) input_.consume(used);
+}
+
+bool Session::can_serve() const {
+  const bool phase_permits = in<Unidentified>() || in<Serving>();
+  return phase_permits && !closed_ && output_.size() < kOutputHighWater &&
+         queue_.in_flight() < worker_.config().limits.requests_in_flight;
+}
+
+std::size_t Session::serve(std::string_view input) {
+  std::size_t used = 0;
+  while (used < input.size() && !closed_ && !held_back_) {
+    if (in<Draining>() || in<Lingering>()) {
+      used = input.size();  // nobody will look at it
+      break;
+    }
+    if (!can_serve()) {
+      held_back_ = true;
+      break;
+    }
+    if (swallow_ > 0) {
+      const std::size_t skipped = std::min(swallow_, input.size() - used);
+      swallow_ -= skipped;
+      used += skipped;
+      continue;
+    }
+    const std::string_view rest = input.substr(used);
+    if (rest.size() < wanted_) break;
+    wanted_ = 0;
+    const std::size_t taken = serve_one(rest);
+    if (taken == 0) break;
+    used += taken;
+    partial_since_.reset();
+  }
+  const bool partial = swallow_ > 0 || (used < input.size() && !held_back_);
+  if (!partial) {
+    partial_since_.reset();
+  } else if (!partial_since_) {
+    partial_since_ = worker_.now();
+  }
+  return used;
+}
+
+protocol::ParseResult Session::parse(std::string_view input, protocol::Request& request) const {
+  const bool identified = in<Serving>();
+  protocol::ParseLimits limits = protocol::kLimitsBeforeLogin;
+  if (identified) {
+    limits = {};
+    limits.value_bytes = worker_.config().limits.value_bytes;
+    limits.keys = worker_.config().limits.keys_per_request;
+  }
+  if (protocol_ == protocol::Dialect::Binary) return protocol::parse_binary(input, limits, request);
+  return identified ? protocol::parse_text(input, limits, request)
+                    : protocol::parse_text_before_login(input, limits, request);
+}
+
+std::size_t Session::serve_one(std::string_view input) {
+  const bool binary = input.front() == protocol::kBinaryMagic;
+  if (!protocol_) protocol_ = binary ? protocol::Dialect::Binary : protocol::Dialect::Text;
+  if (binary != (protocol_ == protocol::Dialect::Binary)) {
+    // memcached fixes a connection's protocol at its first byte, and so do we.
+    close_after_answers();
+    return input.size();
+  }
+  protocol::Request& request = worker_.request();
+  const protocol::ParseResult result = parse(input, request);
+  if (const auto* more = std::get_if<protocol::NeedMore>(&result)) {
+    wanted_ = more->total;
+    return 0;
+  }
+  if (const auto* broken = std::get_if<protocol::Broken>(&result)) {
+    had_request_ = true;
+    on_broken(request, *broken);
+    swallow_ = broken->swallow;
+    return in<Draining>() ? input.size() : broken->consumed;
+  }
+  if (!on_request(request)) {
+    held_back_ = true;
+    return 0;
+  }
+  had_request_ = true;
+  return std::get<protocol::Parsed>(result).consumed;
+}
+
+// --- bytes out, and the end
+
+void Session::watch_for_input() {
+  // A stream's client and one that has been told all are read from only to learn when they leave.
+  const bool listens = in<Lingering>() || in<Streaming>() || (!held_back_ && !in<Draining>());
+  const bool wanted = !client_ended_ && !closed_ && listens;
+  if (wanted == reading_) return;
+  reading_ = wanted;
+  if (wanted) {
+    event_add(read_event_.get(), nullptr);
+  } else {
+    event_del(read_event_.get());
+  }
+}
+
+void Session::flush() {
+  if (closed_ || !write()) return;
+  if (held_back_ && can_serve()) {
+    const std::size_t before = input_.size();
+    resume();
+    if (closed_) return;
+    if (input_.size() != before) worker_.mark(id_);  // what it brought is written in another round
+  }
+  if (client_ended_ && !held_back_ && !in<LoggingIn>()) close_after_answers();
+  if (auto* streaming = std::get_if<Streaming>(&phase_))
+    streaming->link->set_reading(output_.size() < kOutputHighWater);
+  if (in<Draining>() && !unwritten_since_ && output_.empty() && queue_.in_flight() == 0) {
+    linger();
+    if (closed_) return;
+  }
+  input_.release_if_empty();
+  watch_for_input();
+}
+
+bool Session::write() {
+  const std::size_t before = output_.size();
+  if (!transport_.write(output_)) {
+    worker_.log().debug("client_lost", {{"peer", auth::format(peer_)}, {"reason", transport_.error()}});
+    close_now();
+    return false;
+  }
+  if (!transport_.pending() && output_.empty()) {
+    unwritten_since_.reset();
+  } else {
+    if (!unwritten_since_ || output_.size() < before) unwritten_since_ = worker_.now();
+    event_add(write_event_.get(), nullptr);
+  }
+  return true;
+}
+
+void Session::linger() {
+  become(Lingering{});
+  transport_.end();
+  if (!transport_.write(output_) || client_ended_) {
+    close_now();
+    return;
+  }
+  transport_.half_close();
+}
+
+void Session::close_after_answers() {
+  if (in<Draining>() || in<Lingering>() || closed_) return;
+  if (in<Streaming>()) {
+    close_now();
+    return;
+  }
+  become(Draining{});
+  held_back_ = false;
+  worker_.mark(id_);
+}
+
+void Session::close_now() {
+  if (closed_) return;
+  closed_ = true;
+  read_event_.reset();
+  write_event_.reset();
+  if (in<Streaming>()) worker_.end_lease(id_);
+  worker_.bury(id_);
+}
+
+void Session::drain() {
+  if (in<Handshaking>() || in<LoggingIn>()) {
+    close_now();
+  } else {
+    close_after_answers();
+  }
+}
+
+void Session::tick(Clock::time_point now) {
+  if (closed_) return;
+  const conf::Timeouts& timeouts = worker_.config().timeouts;
+  const auto past = [now](Clock::time_point since, std::chrono::milliseconds limit) {
+    return limit.count() != 0 && now - since > limit;
+  };
+  std::string_view what;
+  if (in<Handshaking>() && past(phase_since_, timeouts.handshake)) {
+    what = "timeouts.handshake_seconds";
+  } else if ((in<Unidentified>() || in<LoggingIn>()) && past(phase_since_, timeouts.login)) {
+    what = "timeouts.login_seconds";
+  } else if (in<Lingering>() && past(phase_since_, kLinger)) {
+    what = "linger";
+  } else if (unwritten_since_ && past(*unwritten_since_, timeouts.write)) {
+    what = "timeouts.write_seconds";
+  } else if (partial_since_ && past(*partial_since_, timeouts.request)) {
+    what = "timeouts.request_seconds";
+  } else if (queue_.in_flight() == 0 && !in<Streaming>() && past(last_active_, timeouts.idle)) {
+    what = "timeouts.idle_seconds";
+  } else {
+    return;
+  }
+  worker_.log().debug("client_timed_out", {{"peer", auth::format(peer_)}, {"limit", what}});
+  close_now();
+}
+
+}  // namespace mcgate::proxy

@@ -1,0 +1,174 @@
+// A client's connection: carries out what is decided of its requests. Owned by its worker, used on its
+// thread.
+//
+// The order of replies lives in the reply queue, access in decide() and the policy, credentials in the
+// exchange, bytes in the transport; the session moves between its phases, each of which carries what it
+// needs and nothing else, so that a serving session without an identity cannot be written down.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "auth/sasl.hpp"
+#include "protocol/answer.hpp"
+#include "protocol/reply.hpp"
+#include "protocol/request.hpp"
+#include "proxy/decide.hpp"
+#include "proxy/link.hpp"
+#include "proxy/reply_queue.hpp"
+#include "proxy/session_id.hpp"
+#include "proxy/snapshot.hpp"
+#include "proxy/transport.hpp"
+
+namespace mcgate::proxy {
+
+class Worker;
+
+// What a log-in runner sends back.
+struct LoginResult {
+  std::unique_ptr<auth::SaslExchange> exchange;  // none of a text log-in
+  auth::Outcome outcome;
+};
+
+class Session {
+ public:
+  Session(Worker& worker, SessionId id, std::size_t listener, Fd fd, const auth::Peer& peer);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  // --- called by links
+  std::string& reply_head() { return queue_.head(); }
+  void on_reply_part();
+  void on_reply_end();
+  // The request at the head got no reply; it may have been carried out if any of it was sent.
+  void on_reply_lost(const protocol::Expected& expected, protocol::Refusal refusal, bool was_sent);
+  void on_lease_over();
+
+  // --- called by the worker
+  void on_login_result(LoginResult result);
+  // The end of a turn: goes on with what was held back, writes what there is to say.
+  void flush();
+  void tick(Clock::time_point now);
+  // Answers what was asked and ends.
+  void drain();
+
+ private:
+  struct Handshaking {};
+  // Nobody yet, or nobody any more. The exchange waits for the client's next message, if one is under way.
+  struct Unidentified {
+    std::unique_ptr<auth::SaslExchange> exchange;
+  };
+  // A runner is at it, or the session waits to hand it over; parsing pauses meanwhile.
+  struct LoggingIn {
+    protocol::Caller caller;
+    auth::Proof proof;
+  };
+  struct Serving {
+    auth::Identity identity;
+    const auth::User* user;  // of the worker's snapshot
+  };
+  // As Serving, with a link of its own; nothing is parsed until the stream ends.
+  struct Streaming {
+    Serving serving;
+    protocol::Caller caller;
+    Link* link;  // the worker ends the lease when the session goes
+  };
+  // No more requests; what is owed is still sent.
+  struct Draining {};
+  // All is said; the client may have sent more, which must be read so that it still gets what we said.
+  struct Lingering {};
+  using Phase = std::variant<Handshaking, Unidentified, LoggingIn, Serving, Streaming, Draining, Lingering>;
+
+  template <typename P>
+  bool in() const {
+    return std::holds_alternative<P>(phase_);
+  }
+  // Every change of phase goes through here.
+  void become(Phase next);
+  const conf::Listener& listener() const;
+  bool is_anonymous_listener() const;
+  bool may_send_password() const;
+  // The identity's policy; null without one.
+  const auth::Policy* policy() const;
+  std::string_view user_name() const;
+
+  // --- bytes in (session.cpp)
+  void on_readable();
+  void on_writable();
+  void on_established();
+  void on_client_ended();
+  void take(std::string_view fresh);
+  void resume();
+  bool can_serve() const;
+  std::size_t serve(std::string_view input);
+  // How much of the input it took; 0: not whole yet, or held back.
+  std::size_t serve_one(std::string_view input);
+  protocol::ParseResult parse(std::string_view input, protocol::Request& request) const;
+
+  // --- requests (session_requests.cpp). They return false if the request must be held back for now.
+  bool on_request(const protocol::Request& request);
+  void on_broken(const protocol::Request& request, const protocol::Broken& broken);
+  bool carry_out(Action action, const protocol::Request& request);
+  bool forward(const protocol::Request& request);
+  bool stream(const protocol::Request& request);
+  void answer_version(const protocol::Caller& caller);
+  void answer_noop(const protocol::Caller& caller);
+  void refuse(const protocol::Caller& caller, protocol::Refusal refusal);
+  void refuse_head(const protocol::Caller& caller);
+  void log_denied(const protocol::Request& request);
+  protocol::DeniedStatus denied_status() const;
+
+  // --- log-ins (session_login.cpp)
+  bool is_login_in_disguise(const protocol::Request& request) const;
+  void list_mechanisms(const protocol::Caller& caller);
+  bool log_in_text(const protocol::Request& request);
+  bool log_in_sasl(const protocol::Request& request);
+  bool step_sasl(const protocol::Request& request);
+  bool grant_remembered(const protocol::Request& request, std::string_view mechanism);
+  void submit(const protocol::Caller& caller, auth::Proof proof, std::move_only_function<LoginResult()> work);
+  void on_granted(const protocol::Caller& caller, auth::Identity identity);
+  void on_refused(const protocol::Caller& caller, std::string_view reason);
+
+  // --- the end (session.cpp)
+  bool write();
+  void linger();
+  void close_after_answers();
+  void close_now();
+  void watch_for_input();
+
+  Worker& worker_;
+  const SessionId id_;
+  const std::size_t listener_;
+  const auth::Peer peer_;
+  const Clock::time_point accepted_at_;
+  Transport transport_;
+  EventPtr read_event_;
+  EventPtr write_event_;
+  bool reading_ = false;
+  bool client_ended_ = false;  // it sends no more; what it asked for is still answered
+  bool closed_ = false;        // buried; nothing may happen any more
+
+  Phase phase_ = Handshaking{};
+  std::optional<protocol::Dialect> protocol_;  // Text or Binary, from the first byte
+  bool had_request_ = false;
+  int failed_logins_ = 0;
+
+  Buffer input_;
+  std::size_t wanted_ = 0;   // input bytes before parsing again makes sense
+  std::size_t swallow_ = 0;  // bytes of a refused data block still to come
+  bool held_back_ = false;   // a whole request waits in the input for something else first
+  Buffer output_;
+  ReplyQueue queue_{output_};
+
+  Clock::time_point phase_since_;
+  Clock::time_point last_active_;
+  std::optional<Clock::time_point> partial_since_;    // a request has begun and not ended
+  std::optional<Clock::time_point> unwritten_since_;  // the client does not read
+};
+
+}  // namespace mcgate::proxy

@@ -1,0 +1,236 @@
+// How a session becomes somebody.
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "protocol/login.hpp"
+#include "proxy/session.hpp"
+#include "proxy/worker.hpp"
+
+namespace mcgate::proxy {
+namespace {
+
+using protocol::Refusal;
+
+constexpr int kMaxFailures = 10;  // per session (DESIGN: log-in attempts are bounded)
+constexpr std::size_t kMaxMechanismName = 32;
+
+// Wipes a log-in message where it was received: it views a buffer of our own.
+void wipe_in_place(std::string_view message) {
+  OPENSSL_cleanse(const_cast<char*>(message.data()), message.size());
+}
+
+bool same_name(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](unsigned char x, unsigned char y) { return std::toupper(x) == std::toupper(y); });
+}
+
+// "A B C" without PLAIN.
+std::string without_plain(std::string_view mechanisms) {
+  std::string kept;
+  while (!mechanisms.empty()) {
+    const std::size_t space = mechanisms.find(' ');
+    const std::string_view one = mechanisms.substr(0, space);
+    if (one != "PLAIN") kept.append(kept.empty() ? "" : " ").append(one);
+    mechanisms.remove_prefix(space == mechanisms.npos ? mechanisms.size() : space + 1);
+  }
+  return kept;
+}
+
+}  // namespace
+
+// Where the text log-in is enabled, a session that is somebody already (an anonymous user) may still begin
+// with a log-in: it must not be stored as data, where others could read the password.
+bool Session::is_login_in_disguise(const protocol::Request& request) const {
+  if (had_request_ || !in<Serving>() || !listener().text_login) return false;
+  if (request.caller.dialect != protocol::Dialect::Text || request.caller.command != protocol::Command::Set)
+    return false;
+  const auto credentials = protocol::parse_login_token(request.value);
+  return credentials && worker_.snapshot().directory->find(credentials->user) != nullptr;
+}
+
+void Session::list_mechanisms(const protocol::Caller& caller) {
+  std::string text;
+  if (is_anonymous_listener()) {
+    protocol::compose_unknown_command(caller, text);
+  } else {
+    const std::string& all = worker_.snapshot().directory->mechanisms();
+    protocol::compose_sasl_mechanisms(caller, may_send_password() ? all : without_plain(all), text);
+  }
+  queue_.say(std::move(text));
+}
+
+void Session::submit(const protocol::Caller& caller, auth::Proof proof,
+                     std::move_only_function<LoginResult()> work) {
+  become(LoggingIn{caller, proof});
+  auto job = [inbox = worker_.inbox(), id = id_, work = std::move(work)]() mutable {
+    inbox->post([id, result = work()](Worker& worker) mutable {
+      if (Session* session = worker.session(id)) session->on_login_result(std::move(result));
+    });
+  };
+  if (worker_.shared().runners.submit(std::move(job))) return;
+  become(Unidentified{});
+  refuse(caller, Refusal::Busy);
+}
+
+bool Session::log_in_text(const protocol::Request& request) {
+  if (queue_.in_flight() != 0) return false;
+  const std::shared_ptr<const auth::Directory>& directory = worker_.snapshot().directory;
+  const auto credentials = protocol::parse_login_token(request.value);
+  become(Unidentified{});
+  if (!listener().text_login) {
+    wipe_in_place(request.value);
+    refuse(request.caller, Refusal::Unauthenticated);
+    return true;
+  }
+  if (!credentials) {
+    wipe_in_place(request.value);
+    on_refused(request.caller, credentials.error());
+    return true;
+  }
+  std::string user{credentials->user};
+  conf::Secret password{credentials->password};
+  wipe_in_place(request.value);
+  if (!may_send_password()) {
+    on_refused(request.caller, "a password without TLS");
+    return true;
+  }
+  const auth::User* known = directory->find(user);
+  if (known != nullptr && (peer_.unix_socket || conf::admits(known->networks, peer_.ip)) &&
+      worker_.shared().remembered.knows(*known, password.reveal())) {
+    on_granted(request.caller, {std::move(user), auth::Proof::Text});
+    return true;
+  }
+  submit(request.caller, auth::Proof::Text,
+         [directory, peer = peer_, user = std::move(user), password = std::move(password),
+          &remembered = worker_.shared().remembered] {
+           LoginResult result{
+               nullptr, auth::check_password(*directory, peer, user, password.reveal(), auth::Proof::Text)};
+           if (std::holds_alternative<auth::Granted>(result.outcome))
+             remembered.remember(*directory->find(user), password.reveal());
+           return result;
+         });
+  return true;
+}
+
+bool Session::grant_remembered(const protocol::Request& request, std::string_view mechanism) {
+  if (!same_name(mechanism, "PLAIN") || !may_send_password()) return false;
+  const auto& directory = *worker_.snapshot().directory;
+  const std::string& offered = directory.mechanisms();
+  if (offered != "PLAIN" && !offered.starts_with("PLAIN ") && offered.find(" PLAIN") == offered.npos)
+    return false;
+  const auto credentials = protocol::parse_plain(request.value);
+  const auth::User* user = credentials ? directory.find(credentials->user) : nullptr;
+  if (user == nullptr || !(peer_.unix_socket || conf::admits(user->networks, peer_.ip)) ||
+      !worker_.shared().remembered.knows(*user, credentials->password))
+    return false;
+  wipe_in_place(request.value);
+  on_granted(request.caller, {user->name, auth::Proof::Plain});
+  return true;
+}
+
+bool Session::log_in_sasl(const protocol::Request& request) {
+  // The identity held before is dropped, so nothing that it asked for may be under way.
+  if (queue_.in_flight() != 0) return false;
+  become(Unidentified{});
+  const std::string_view mechanism = request.keys.empty() ? std::string_view{} : request.keys.front();
+  if (mechanism.size() > kMaxMechanismName) {
+    std::string text;
+    protocol::compose_invalid_arguments(request.caller, text);
+    queue_.say(std::move(text));
+    return true;
+  }
+  if (mechanism.empty() || request.value.size() > protocol::kMaxLoginToken) {
+    on_refused(request.caller, "a malformed log-in");
+    return true;
+  }
+  if (grant_remembered(request, mechanism)) return true;
+  const auth::Proof proof = same_name(mechanism, "PLAIN") ? auth::Proof::Plain : auth::Proof::ScramSha256;
+  conf::Secret token{request.value};
+  wipe_in_place(request.value);
+  submit(request.caller, proof,
+         [directory = worker_.snapshot().directory, peer = peer_, mechanism = std::string{mechanism},
+          may_send_password = may_send_password(), token = std::move(token), proof,
+          &remembered = worker_.shared().remembered] {
+           auto exchange =
+               std::make_unique<auth::SaslExchange>(directory, peer, mechanism, may_send_password);
+           auth::Outcome outcome = exchange->start(token.reveal());
+           const auto credentials = protocol::parse_plain(token.reveal());
+           if (proof == auth::Proof::Plain && std::holds_alternative<auth::Granted>(outcome) && credentials)
+             remembered.remember(*directory->find(credentials->user), credentials->password);
+           return LoginResult{std::move(exchange), std::move(outcome)};
+         });
+  return true;
+}
+
+bool Session::step_sasl(const protocol::Request& request) {
+  if (queue_.in_flight() != 0) return false;
+  auto* nobody = std::get_if<Unidentified>(&phase_);
+  std::unique_ptr<auth::SaslExchange> exchange = nobody != nullptr ? std::move(nobody->exchange) : nullptr;
+  if (!exchange || request.value.size() > protocol::kMaxLoginToken) {
+    become(Unidentified{});
+    on_refused(request.caller, "a step of no log-in");
+    return true;
+  }
+  conf::Secret token{request.value};
+  wipe_in_place(request.value);
+  submit(request.caller, auth::Proof::ScramSha256,
+         [exchange = std::move(exchange), token = std::move(token)]() mutable {
+           auth::Outcome outcome = exchange->step(token.reveal());
+           return LoginResult{std::move(exchange), std::move(outcome)};
+         });
+  return true;
+}
+
+void Session::on_login_result(LoginResult result) {
+  const auto* logging_in = std::get_if<LoggingIn>(&phase_);
+  if (closed_ || logging_in == nullptr) return;
+  const protocol::Caller caller = logging_in->caller;
+  if (auto* challenge = std::get_if<auth::Challenge>(&result.outcome)) {
+    become(Unidentified{std::move(result.exchange)});
+    std::string text;
+    protocol::compose_sasl_challenge(caller, challenge->bytes, text);
+    queue_.say(std::move(text));
+  } else if (auto* granted = std::get_if<auth::Granted>(&result.outcome)) {
+    on_granted(caller, std::move(granted->identity));
+  } else {
+    on_refused(caller, std::get<auth::Refused>(result.outcome).reason);
+  }
+  worker_.mark(id_);
+}
+
+void Session::on_granted(const protocol::Caller& caller, auth::Identity identity) {
+  // The configuration may have changed since the exchange began: asked again of today's.
+  const auth::User* user = worker_.snapshot().directory->find(identity.user);
+  if (user == nullptr || !(peer_.unix_socket || conf::admits(user->networks, peer_.ip))) {
+    on_refused(caller, "no longer a user");
+    return;
+  }
+  worker_.log().info("login", {{"user", identity.user},
+                               {"proof", auth::name(identity.proof)},
+                               {"peer", auth::format(peer_)},
+                               {"transport", transport_.description()}});
+  become(Serving{std::move(identity), user});
+  std::string text;
+  if (caller.dialect == protocol::Dialect::Binary) {
+    protocol::compose_sasl_success(caller, text);
+  } else {
+    protocol::compose_text_login_accepted(text);
+  }
+  queue_.say(std::move(text));
+}
+
+void Session::on_refused(const protocol::Caller& caller, std::string_view reason) {
+  become(Unidentified{});
+  ++failed_logins_;
+  if (worker_.client_log().allow(worker_.now()))
+    worker_.log().warning("login_refused", {{"reason", reason},
+                                            {"peer", auth::format(peer_)},
+                                            {"transport", transport_.description()},
+                                            {"failures", failed_logins_}});
+  refuse(caller, Refusal::AuthenticationFailure);
+  if (failed_logins_ >= kMaxFailures) close_after_answers();
+}
+
+}  // namespace mcgate::proxy

@@ -1,0 +1,218 @@
+// What a session does with its requests.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "proxy/session.hpp"
+#include "proxy/worker.hpp"
+
+namespace mcgate::proxy {
+
+using protocol::Category;
+using protocol::Dialect;
+using protocol::Refusal;
+
+protocol::DeniedStatus Session::denied_status() const {
+  return worker_.config().denied_no_access ? protocol::DeniedStatus::NoAccess
+                                           : protocol::DeniedStatus::AuthError;
+}
+
+void Session::refuse(const protocol::Caller& caller, Refusal refusal) {
+  std::string text;
+  const auto told = protocol::compose_refusal(caller, refusal, denied_status(), text);
+  if (told == protocol::Told::Silent && refusal != Refusal::AccessDenied) queue_.failed_in_silence();
+  queue_.say(std::move(text));
+}
+
+bool Session::on_request(const protocol::Request& request) {
+  if (is_login_in_disguise(request)) return log_in_text(request);
+  const bool before_login = !in<Serving>();
+  if (before_login && protocol_ == Dialect::Text && request.caller.command == protocol::Command::Set)
+    return log_in_text(request);
+  return carry_out(decide(request, policy()), request);
+}
+
+void Session::on_broken(const protocol::Request& request, const protocol::Broken& broken) {
+  if (in<Serving>() || !broken.reply.empty()) {
+    queue_.say(broken.reply);
+  } else {
+    refuse(request.caller, Refusal::Unauthenticated);
+  }
+  if (broken.close) close_after_answers();
+}
+
+bool Session::carry_out(Action action, const protocol::Request& request) {
+  switch (action) {
+    case Action::Forward:
+      return forward(request);
+    case Action::Stream:
+      return stream(request);
+    case Action::AnswerVersion:
+      answer_version(request.caller);
+      return true;
+    case Action::AnswerNoop:
+      answer_noop(request.caller);
+      return true;
+    case Action::Quit: {
+      std::string text;
+      protocol::compose_quit(request.caller, text);
+      queue_.say(std::move(text));
+      close_after_answers();
+      return true;
+    }
+    case Action::ListMechanisms:
+      list_mechanisms(request.caller);
+      return true;
+    case Action::LogInSasl:
+      return log_in_sasl(request);
+    case Action::StepSasl:
+      return step_sasl(request);
+    case Action::RefuseUnauthenticated:
+      if (auto* nobody = std::get_if<Unidentified>(&phase_)) nobody->exchange.reset();
+      refuse(request.caller, Refusal::Unauthenticated);
+      return true;
+    case Action::RefuseDenied:
+      log_denied(request);
+      refuse(request.caller, Refusal::AccessDenied);
+      return true;
+  }
+  return true;
+}
+
+bool Session::forward(const protocol::Request& request) {
+  Link& link = worker_.link_for(id_, request.caller.dialect);
+  if (!link.ready()) {
+    refuse(request.caller, Refusal::UpstreamDown);
+    return true;
+  }
+  if (link.congested()) {
+    link.wake_when_clear(id_);
+    return false;
+  }
+  if (!protocol::supported(request, link.version())) {
+    refuse(request.caller, Refusal::Unsupported);
+    return true;
+  }
+  queue_.ask();
+  link.send(request, id_);
+  return true;
+}
+
+bool Session::stream(const protocol::Request& request) {
+  if (queue_.in_flight() != 0) return false;  // order: nothing else may be answered meanwhile
+  Link& shared = worker_.link_for(id_, request.caller.dialect);
+  if (!shared.ready()) {
+    refuse(request.caller, Refusal::UpstreamDown);
+    return true;
+  }
+  if (!protocol::supported(request, shared.version())) {
+    refuse(request.caller, Refusal::Unsupported);
+    return true;
+  }
+  Link* link = worker_.lease(id_, request);
+  if (link == nullptr) {
+    refuse(request.caller, Refusal::Busy);
+    return true;
+  }
+  queue_.ask();
+  become(Streaming{std::get<Serving>(std::move(phase_)), request.caller, link});
+  link->connect();
+  return true;
+}
+
+void Session::answer_version(const protocol::Caller& caller) {
+  const Link& link = worker_.link_for(id_, caller.dialect);
+  if (!link.ready()) {
+    refuse(caller, Refusal::UpstreamDown);
+    return;
+  }
+  std::string text;
+  protocol::compose_version(caller, link.version_text(), text);
+  queue_.say(std::move(text));
+}
+
+void Session::answer_noop(const protocol::Caller& caller) {
+  queue_.fence(caller, !worker_.link_for(id_, caller.dialect).ready());
+}
+
+// --- replies
+
+void Session::on_reply_part() {
+  if (output_.size() > worker_.config().limits.session_output_bytes) {
+    if (worker_.client_log().allow(worker_.now()))
+      worker_.log().warning("client_too_slow", {{"peer", auth::format(peer_)},
+                                                {"user", user_name()},
+                                                {"waiting_bytes", output_.size()},
+                                                {"limit", "limits.session_output_bytes"}});
+    close_now();
+    return;
+  }
+  worker_.mark(id_);
+}
+
+void Session::on_reply_end() {
+  queue_.answered();
+  on_reply_part();
+}
+
+void Session::on_reply_lost(const protocol::Expected& expected, Refusal refusal, bool was_sent) {
+  const auto told = protocol::compose_refusal(expected.caller, refusal, denied_status(), queue_.head());
+  if (told == protocol::Told::Silent) queue_.failed_in_silence();
+  queue_.answered();
+  // A write of unknown outcome may still be carried out, even after a newer one of this session's.
+  const Category category = protocol::row(expected.caller.command).category;
+  const bool only_reads = category == Category::Read || category == Category::Stats;
+  if (was_sent && !only_reads) close_after_answers();
+  worker_.mark(id_);
+}
+
+void Session::on_lease_over() {
+  auto* streaming = std::get_if<Streaming>(&phase_);
+  if (streaming == nullptr) return;
+  if (queue_.in_flight() != 0) {  // it never came up
+    refuse_head(streaming->caller);
+  }
+  worker_.end_lease(id_);
+  become(std::move(streaming->serving));
+  worker_.mark(id_);
+}
+
+void Session::refuse_head(const protocol::Caller& caller) {
+  protocol::compose_refusal(caller, Refusal::UpstreamDown, denied_status(), queue_.head());
+  queue_.answered();
+}
+
+// --- the log
+
+namespace {
+
+// Enough of a key to see whose it is: up to its first separator, at most 32 bytes.
+std::string_view key_prefix(std::string_view key) {
+  const std::size_t separator = key.find_first_of(":/.-_|");
+  return key.substr(0, std::min<std::size_t>(separator == key.npos ? key.npos : separator + 1, 32));
+}
+
+}  // namespace
+
+void Session::log_denied(const protocol::Request& request) {
+  if (!worker_.client_log().allow(worker_.now())) return;
+  const auth::Policy& rules = *policy();
+  std::string_view key;
+  auth::Policy::Reason reason;
+  if (request.keys.empty()) {
+    reason = rules.explain(request.needs);
+  } else {
+    for (const std::string_view each : request.keys) {
+      key = each;
+      reason = rules.explain(request.needs, each);
+      if (!reason.allowed) break;
+    }
+  }
+  worker_.log().warning("denied", {{"user", user_name()},
+                                   {"peer", auth::format(peer_)},
+                                   {"command", protocol::row(request.caller.command).name},
+                                   {"key_prefix", key_prefix(key)},
+                                   {"rule", reason.text}});
+}
+
+}  // namespace mcgate::proxy

@@ -1,0 +1,36 @@
+#include "proxy/snapshot.hpp"
+
+#include <utility>
+
+#include "proxy/tls.hpp"
+
+namespace mcgate::proxy {
+
+std::expected<std::shared_ptr<const Snapshot>, std::vector<conf::Problem>> Snapshot::build(
+    conf::Config config) {
+  std::vector<conf::Problem> problems;
+  auto snapshot = std::make_shared<Snapshot>();
+  auto directory = auth::Directory::build(config);
+  if (directory) {
+    snapshot->directory = std::make_shared<const auth::Directory>(std::move(*directory));
+  } else {
+    problems = std::move(directory.error());
+  }
+  for (const conf::Listener& listener : config.listeners) {
+    SslCtxPtr context;
+    if (listener.tls) {
+      auto made = make_tls(*listener.tls, conf::format(listener.address));
+      if (made) {
+        context = std::move(*made);
+      } else {
+        problems.push_back({config.file, listener.place, made.error()});
+      }
+    }
+    snapshot->tls.push_back(std::move(context));
+  }
+  if (!problems.empty()) return std::unexpected(std::move(problems));
+  snapshot->config = std::move(config);
+  return snapshot;
+}
+
+}  // namespace mcgate::proxy

@@ -1,0 +1,45 @@
+#include "proxy/tls.hpp"
+
+#include <fmt/format.h>
+#include <openssl/err.h>
+
+namespace mcgate::proxy {
+
+std::string take_tls_error() {
+  const unsigned long code = ERR_get_error();
+  ERR_clear_error();
+  if (code == 0) return "no reason given";
+  const char* reason = ERR_reason_error_string(code);
+  return reason != nullptr ? reason : fmt::format("error {:#x}", code);
+}
+
+std::expected<SslCtxPtr, std::string> make_tls(const conf::Tls& tls, std::string_view id) {
+  ERR_clear_error();
+  SslCtxPtr context{SSL_CTX_new(TLS_server_method())};
+  if (!context) return std::unexpected("cannot set up TLS: " + take_tls_error());
+  SSL_CTX* ctx = context.get();
+  SSL_CTX_set_min_proto_version(ctx, tls.require_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
+  SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                               SSL_OP_PRIORITIZE_CHACHA);
+  SSL_CTX_set_mode(
+      ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // Resumption by tickets alone: they need no memory here, and their keys live and die with this context.
+  SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_num_tickets(ctx, 1);
+  // A key under a passphrase is an error, not a question on some terminal.
+  SSL_CTX_set_default_passwd_cb(ctx, [](char*, int, int, void*) { return -1; });
+  const std::string context_id{id.substr(0, SSL_MAX_SSL_SESSION_ID_LENGTH)};
+  SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const unsigned char*>(context_id.data()),
+                                 static_cast<unsigned>(context_id.size()));
+  if (SSL_CTX_use_certificate_chain_file(ctx, tls.certificate.c_str()) != 1)
+    return std::unexpected(
+        fmt::format("cannot use the certificate {}: {}", tls.certificate, take_tls_error()));
+  if (SSL_CTX_use_PrivateKey_file(ctx, tls.key.c_str(), SSL_FILETYPE_PEM) != 1)
+    return std::unexpected(fmt::format("cannot use the key {}: {}", tls.key, take_tls_error()));
+  if (SSL_CTX_check_private_key(ctx) != 1)
+    return std::unexpected(fmt::format("the key {} does not belong to the certificate {}: {}", tls.key,
+                                       tls.certificate, take_tls_error()));
+  return context;
+}
+
+}  // namespace mcgate::proxy

@@ -1,0 +1,185 @@
+#include "proxy/transport.hpp"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+#include "proxy/tls.hpp"
+
+namespace mcgate::proxy {
+
+// TLS's view of the socket: reads from incoming_, writes to sealed_.
+struct TransportBio {
+  static Transport& of(BIO* bio) { return *static_cast<Transport*>(BIO_get_data(bio)); }
+
+  static int read(BIO* bio, char* out, std::size_t size, std::size_t* got) {
+    auto& incoming = of(bio).incoming_;
+    BIO_clear_retry_flags(bio);
+    if (incoming.empty()) {
+      BIO_set_retry_read(bio);
+      *got = 0;
+      return 0;
+    }
+    *got = std::min(size, incoming.size());
+    std::memcpy(out, incoming.data(), *got);
+    incoming.remove_prefix(*got);
+    return 1;
+  }
+
+  static int write(BIO* bio, const char* bytes, std::size_t size, std::size_t* taken) {
+    of(bio).sealed_.append({bytes, size});
+    *taken = size;
+    return 1;
+  }
+
+  static long control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+
+  static BIO_METHOD* make_method() {
+    BIO_METHOD* method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "mcgate transport");
+    if (method == nullptr) throw std::bad_alloc{};
+    BIO_meth_set_read_ex(method, read);
+    BIO_meth_set_write_ex(method, write);
+    BIO_meth_set_ctrl(method, control);
+    return method;
+  }
+};
+
+namespace {
+
+// TLS output that may pile up before the socket must take some.
+constexpr std::size_t kSealedBytes = 262'144;
+
+BIO* make_bio(Transport* transport) {
+  static BIO_METHOD* const method = TransportBio::make_method();  // OpenSSL keeps a pointer to it for ever
+  BIO* bio = BIO_new(method);
+  if (bio == nullptr) throw std::bad_alloc{};
+  BIO_set_data(bio, transport);
+  BIO_set_init(bio, 1);
+  return bio;
+}
+
+}  // namespace
+
+Transport::Transport(Fd fd) : fd_{std::move(fd)}, established_{true} {}
+
+Transport::Transport(Fd fd, SSL_CTX* context) : fd_{std::move(fd)}, ssl_{SSL_new(context)} {
+  if (!ssl_) throw std::bad_alloc{};
+  BIO* bio = make_bio(this);
+  SSL_set_bio(ssl_.get(), bio, bio);
+  SSL_set_accept_state(ssl_.get());
+}
+
+Transport::~Transport() = default;
+
+Transport::State Transport::fail(std::string reason) {
+  if (error_.empty()) error_ = std::move(reason);
+  return State::Failed;
+}
+
+Transport::Read Transport::read(std::span<char> raw, std::span<char> plain) {
+  assert(plain.size() >= kPlainBytes);
+  const std::span<char> target = ssl_ ? raw : plain;
+  const ssize_t got = ::recv(fd_.get(), target.data(), std::min(target.size(), kReadBytes), 0);
+  if (got < 0) {
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {{}, State::Open};
+    return {{}, fail(std::strerror(errno))};
+  }
+  const State state = got == 0 ? State::Ended : State::Open;
+  const std::string_view bytes{target.data(), static_cast<std::size_t>(got)};
+  return ssl_ ? read_tls(bytes, plain, state) : Read{bytes, state};
+}
+
+Transport::Read Transport::read_tls(std::string_view raw, std::span<char> plain, State state) {
+  incoming_ = raw;
+  std::size_t filled = 0;
+  for (;;) {
+    ERR_clear_error();
+    std::size_t got = 0;
+    const int done = established_
+                         ? SSL_read_ex(ssl_.get(), plain.data() + filled, plain.size() - filled, &got)
+                         : SSL_do_handshake(ssl_.get());
+    if (done == 1) {
+      established_ = true;
+      filled += got;
+      if (filled < plain.size()) continue;
+      // kPlainBytes rules it out; were it wrong, bytes would be lost in silence.
+      state = fail("TLS gave more than was sent");
+      break;
+    }
+    const int why = SSL_get_error(ssl_.get(), done);
+    if (why == SSL_ERROR_WANT_READ) break;
+    if (why == SSL_ERROR_ZERO_RETURN) {
+      state = State::Ended;
+    } else {
+      state = fail(take_tls_error());
+    }
+    break;
+  }
+  incoming_ = {};
+  return {{plain.data(), filled}, state};
+}
+
+bool Transport::seal(Buffer& out) {
+  while (!out.empty() && sealed_.size() < kSealedBytes) {
+    ERR_clear_error();
+    std::size_t taken = 0;
+    if (SSL_write_ex(ssl_.get(), out.view().data(), out.size(), &taken) != 1) {
+      fail(take_tls_error());
+      return false;
+    }
+    out.consume(taken);
+  }
+  return true;
+}
+
+bool Transport::send(Buffer& out) {
+  while (!out.empty()) {
+    const ssize_t sent = ::send(fd_.get(), out.view().data(), out.size(), MSG_NOSIGNAL);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
+      fail(std::strerror(errno));
+      return false;
+    }
+    out.consume(static_cast<std::size_t>(sent));
+  }
+  return true;
+}
+
+bool Transport::write(Buffer& out) {
+  if (!ssl_) {
+    const bool kept = send(out);
+    out.release_if_empty();
+    return kept;
+  }
+  do {
+    if (established_ && !seal(out)) return false;
+    if (!send(sealed_)) return false;
+  } while (established_ && !out.empty() && sealed_.empty());
+  sealed_.release_if_empty();
+  out.release_if_empty();
+  return true;
+}
+
+void Transport::end() {
+  if (ssl_ && established_ && error_.empty()) {
+    ERR_clear_error();
+    SSL_shutdown(ssl_.get());
+  }
+}
+
+void Transport::half_close() {
+  ::shutdown(fd_.get(), SHUT_WR);
+}
+
+std::string_view Transport::description() const {
+  return ssl_ ? SSL_get_version(ssl_.get()) : "plain";
+}
+
+}  // namespace mcgate::proxy

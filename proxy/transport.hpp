@@ -1,0 +1,81 @@
+// A client's bytes, plain or under TLS: hides which from everything above. Owned by a session, used on its
+// worker's thread, never blocks.
+//
+// TLS reads from the bytes of one recv() at a time and writes into one buffer, which leaves in one send(),
+// so a turn costs the same system calls with TLS as without. Whatever a recv() brought is decrypted at once
+// and whole: nothing pends inside TLS, and nothing is left in a shared buffer for another session.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "proxy/buffer.hpp"
+#include "proxy/handles.hpp"
+
+namespace mcgate::proxy {
+
+class Transport {
+ public:
+  explicit Transport(Fd fd);           // plain
+  Transport(Fd fd, SSL_CTX* context);  // TLS, server side
+  ~Transport();
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+
+  int fd() const { return fd_.get(); }
+  bool tls() const { return ssl_ != nullptr; }
+  // False until the TLS handshake is done.
+  bool established() const { return established_; }
+
+  // How much one read may bring, and so how large the two scratch buffers of read() must be: TLS may hold
+  // one record from before.
+  static constexpr std::size_t kReadBytes = 65'536;
+  static constexpr std::size_t kPlainBytes = kReadBytes + 2 * SSL3_RT_MAX_PLAIN_LENGTH;
+
+  enum class State {
+    Open,
+    Ended,   // the client said that it sends no more
+    Failed,  // lost, or a TLS error (see error())
+  };
+  struct Read {
+    std::string_view bytes;  // into `plain`; may be empty, and may come with any state
+    State state;
+  };
+  // Reads once from the socket. `raw` and `plain` are the worker's scratch.
+  Read read(std::span<char> raw, std::span<char> plain);
+
+  // Sends of `out` and of TLS's own output what the socket takes; consumes what it took over. False if the
+  // connection is lost.
+  bool write(Buffer& out);
+  // Bytes taken over from `out` but not yet sent.
+  bool pending() const { return !sealed_.empty(); }
+
+  // Says to the client that no more will come, after all that was written (TLS's close_notify; the caller
+  // must then write() and half-close).
+  void end();
+  void half_close();
+
+  // Why it failed; for the log.
+  const std::string& error() const { return error_; }
+  // "TLSv1.3" or "plain".
+  std::string_view description() const;
+
+ private:
+  Read read_tls(std::string_view raw, std::span<char> plain, State state);
+  bool seal(Buffer& out);
+  bool send(Buffer& out);
+  State fail(std::string reason);
+
+  Fd fd_;
+  SslPtr ssl_;
+  bool established_ = false;
+  std::string_view incoming_;  // what TLS may still read of this turn's recv()
+  Buffer sealed_;              // TLS records to send
+  std::string error_;
+
+  friend struct TransportBio;
+};
+
+}  // namespace mcgate::proxy

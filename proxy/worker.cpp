@@ -1,0 +1,274 @@
+#include "proxy/worker.hpp"
+
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "proxy/session.hpp"
+#include "proxy/socket.hpp"
+
+namespace mcgate::proxy {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kTick{250};         // how exact time-outs are
+constexpr milliseconds kAcceptPause{100};  // after running out of descriptors
+constexpr int kAcceptsPerTurn = 64;        // so that a flood of connections does not stop those there are
+constexpr std::uint32_t kClientLinesPerSecond = 20;
+
+event_base* make_base() {
+  event_base* base = event_base_new();
+  if (base == nullptr) throw std::bad_alloc{};
+  return base;
+}
+
+}  // namespace
+
+Inbox::Inbox() : wake_{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)} {
+  if (!wake_) throw std::bad_alloc{};
+}
+
+void Inbox::post(Message message) {
+  {
+    const std::lock_guard lock{mutex_};
+    messages_.push_back(std::move(message));
+  }
+  const std::uint64_t one = 1;
+  // Can only fail when the counter is full, and then the worker is awake anyway.
+  [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
+}
+
+std::vector<Inbox::Message> Inbox::take() {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t got = ::read(wake_.get(), &count, sizeof count);
+  const std::lock_guard lock{mutex_};
+  return std::exchange(messages_, {});
+}
+
+Worker::Worker(std::uint32_t number, Shared& shared, std::shared_ptr<const Snapshot> snapshot,
+               std::vector<Fd> listening)
+    : number_{number},
+      shared_{shared},
+      snapshot_{std::move(snapshot)},
+      inbox_{std::make_shared<Inbox>()},
+      base_{make_base()},
+      jitter_{std::random_device{}()},
+      client_log_{kClientLinesPerSecond},
+      raw_(Transport::kReadBytes),
+      plain_(Transport::kPlainBytes) {
+  inbox_event_ = make_event<&Worker::on_inbox>(base(), inbox_->fd(), EV_READ | EV_PERSIST, this);
+  tick_event_ = make_event<&Worker::on_tick>(base(), -1, EV_PERSIST, this);
+  pause_event_ = make_event<&Worker::on_pause_over>(base(), -1, 0, this);
+  for (std::size_t i = 0; i < listening.size(); ++i) {
+    auto acceptor = std::make_unique<Acceptor>(this, i, std::move(listening[i]), nullptr);
+    acceptor->event = make_event<&Acceptor::on_acceptable>(base(), acceptor->fd.get(), EV_READ | EV_PERSIST,
+                                                           acceptor.get());
+    acceptors_.push_back(std::move(acceptor));
+  }
+  for (std::uint32_t i = 0; i < config().upstream.links; ++i) {
+    text_links_.push_back(std::make_unique<Link>(*this, protocol::Dialect::Text));
+    binary_links_.push_back(std::make_unique<Link>(*this, protocol::Dialect::Binary));
+  }
+}
+
+Worker::~Worker() = default;
+
+void Worker::run(std::function<void()> on_accepting) {
+  on_accepting_ = std::move(on_accepting);
+  event_add(inbox_event_.get(), nullptr);
+  const timeval tick = to_timeval(kTick);
+  event_add(tick_event_.get(), &tick);
+  for (auto& link : text_links_) link->connect();
+  for (auto& link : binary_links_) link->connect();
+  end_turn();
+  while (!stopped_ && !(draining_ && sessions_ == 0)) {
+    event_base_loop(base(), EVLOOP_ONCE);
+    end_turn();
+  }
+}
+
+// --- clients
+
+bool Worker::links_tried() const {
+  const auto tried = [](const std::unique_ptr<Link>& link) { return link->tried(); };
+  return std::all_of(text_links_.begin(), text_links_.end(), tried) &&
+         std::all_of(binary_links_.begin(), binary_links_.end(), tried);
+}
+
+void Worker::start_accepting() {
+  for (auto& acceptor : acceptors_) event_add(acceptor->event.get(), nullptr);
+  if (!std::exchange(accepting_, true) && on_accepting_) on_accepting_();
+}
+
+void Worker::stop_accepting() {
+  for (auto& acceptor : acceptors_) event_del(acceptor->event.get());
+}
+
+void Worker::Acceptor::on_acceptable() {
+  for (int i = 0; i < kAcceptsPerTurn && worker->accept_next(*this); ++i) {
+  }
+}
+
+bool Worker::accept_next(Acceptor& acceptor) {
+  Accepted accepted = accept_one(acceptor.fd.get());
+  if (accepted.fd) {
+    admit(acceptor.listener, std::move(accepted.fd), accepted.peer);
+    return true;
+  }
+  if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+    if (client_log_.allow(now_)) log().error("accept_failed", {{"reason", std::strerror(errno)}});
+    stop_accepting();
+    const timeval pause = to_timeval(kAcceptPause);
+    event_add(pause_event_.get(), &pause);
+  }
+  return errno == ECONNABORTED || errno == EINTR;
+}
+
+void Worker::on_pause_over() {
+  if (!draining_) start_accepting();
+}
+
+void Worker::admit(std::size_t listener, Fd fd, const auth::Peer& peer) {
+  const conf::Listener& settings = config().listeners[listener];
+  if (!peer.unix_socket && !conf::admits(settings.networks, peer.ip)) {
+    log().debug("client_from_elsewhere", {{"peer", auth::format(peer)}});
+    return;
+  }
+  if (shared_.sessions.load(std::memory_order_relaxed) >= config().limits.sessions) {
+    if (client_log_.allow(now_))
+      log().warning("too_many_sessions", {{"peer", auth::format(peer)}, {"limit", "limits.sessions"}});
+    return;
+  }
+  std::uint32_t index = 0;
+  if (free_places_.empty()) {
+    index = static_cast<std::uint32_t>(places_.size());
+    places_.emplace_back();
+  } else {
+    index = free_places_.back();
+    free_places_.pop_back();
+  }
+  Place& place = places_[index];
+  const SessionId id{index, place.generation};
+  place.session = std::make_unique<Session>(*this, id, listener, std::move(fd), peer);
+  ++sessions_;
+  shared_.sessions.fetch_add(1, std::memory_order_relaxed);
+}
+
+Session* Worker::session(SessionId id) const {
+  if (id.index >= places_.size()) return nullptr;
+  const Place& place = places_[id.index];
+  return place.generation == id.generation ? place.session.get() : nullptr;
+}
+
+void Worker::bury(SessionId id) {
+  Place& place = places_[id.index];
+  if (place.generation != id.generation || !place.session) return;
+  dead_sessions_.push_back(std::move(place.session));
+  ++place.generation;
+  place.marked = false;
+  free_places_.push_back(id.index);
+  --sessions_;
+  shared_.sessions.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// --- links
+
+std::string& Worker::discard() {
+  discard_.clear();
+  return discard_;
+}
+
+Link& Worker::link_for(SessionId id, protocol::Dialect dialect) {
+  // The same link as long as the session lives, so that its requests keep their order.
+  auto& links = dialect == protocol::Dialect::Binary ? binary_links_ : text_links_;
+  return *links[id.index % links.size()];
+}
+
+Link* Worker::lease(SessionId id, const protocol::Request& request) {
+  if (leased_.size() >= config().limits.streams) return nullptr;
+  leased_.push_back(std::make_unique<Link>(*this, id, request, link_for(id, request.caller.dialect)));
+  return leased_.back().get();
+}
+
+void Worker::end_lease(SessionId id) {
+  const auto found =
+      std::find_if(leased_.begin(), leased_.end(), [id](const auto& link) { return link->lessee() == id; });
+  if (found == leased_.end()) return;
+  std::erase(marked_links_, found->get());
+  dead_links_.push_back(std::move(*found));
+  leased_.erase(found);
+}
+
+// --- the turn
+
+void Worker::mark(SessionId id) {
+  Place& place = places_[id.index];
+  if (place.generation != id.generation || std::exchange(place.marked, true)) return;
+  marked_sessions_.push_back(id);
+}
+
+void Worker::mark(Link& link) {
+  if (std::find(marked_links_.begin(), marked_links_.end(), &link) == marked_links_.end())
+    marked_links_.push_back(&link);
+}
+
+void Worker::end_turn() {
+  // Links first: what sessions put on them leaves at once. A session that is written to may go on with
+  // requests it held back, so it takes as many rounds as there is something new to write.
+  while (!marked_links_.empty() || !marked_sessions_.empty()) {
+    while (!marked_links_.empty()) {
+      Link* link = marked_links_.back();
+      marked_links_.pop_back();
+      link->flush();
+    }
+    for (const SessionId id : std::exchange(marked_sessions_, {})) {
+      Session* marked = session(id);
+      if (marked == nullptr) continue;
+      places_[id.index].marked = false;
+      marked->flush();
+    }
+  }
+  dead_sessions_.clear();
+  dead_links_.clear();
+  if (!accepting_ && !draining_ && links_tried()) start_accepting();
+  now_ = Clock::now();
+}
+
+void Worker::on_tick() {
+  now_ = Clock::now();
+  for (auto& link : text_links_) link->tick(now_);
+  for (auto& link : binary_links_) link->tick(now_);
+  for (std::size_t i = 0; i < leased_.size(); ++i) leased_[i]->tick(now_);
+  for (Place& place : places_) {
+    if (place.session) place.session->tick(now_);
+  }
+  if (const std::uint64_t suppressed = client_log_.take_suppressed(); suppressed > 0)
+    log().warning("lines_suppressed", {{"worker", number_}, {"count", suppressed}});
+  if (draining_ && now_ > drain_by_) stopped_ = true;
+}
+
+// --- messages
+
+void Worker::on_inbox() {
+  for (Inbox::Message& message : inbox_->take()) message(*this);
+}
+
+void Worker::drain() {
+  if (std::exchange(draining_, true)) return;
+  drain_by_ = now_ + config().timeouts.drain;
+  for (auto& acceptor : acceptors_) acceptor->event.reset();
+  acceptors_.clear();
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    if (places_[i].session) places_[i].session->drain();
+  }
+}
+
+void Worker::stop() {
+  stopped_ = true;
+}
+
+}  // namespace mcgate::proxy

@@ -1,0 +1,162 @@
+// A worker: one thread, one event loop, its own listening sockets, sessions and upstream links. Nothing in
+// it is locked but its inbox.
+//
+// A turn: wait for events and take them (bytes are read, requests parsed and put on links, replies matched),
+// then write once for each link and once for each session that has something to say, then bury what died.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "auth/login_runners.hpp"
+#include "auth/remembered.hpp"
+#include "protocol/request.hpp"
+#include "proxy/handles.hpp"
+#include "proxy/link.hpp"
+#include "proxy/log.hpp"
+#include "proxy/rate.hpp"
+#include "proxy/session_id.hpp"
+#include "proxy/snapshot.hpp"
+
+namespace mcgate::proxy {
+
+class Session;
+
+// What all workers share. Created by serve(), outlives them.
+struct Shared {
+  const Log& log;
+  auth::LoginRunners& runners;
+  auth::Remembered& remembered;
+  std::atomic<std::size_t> sessions{0};
+};
+
+// Messages from other threads to a worker. Outlives the worker as long as anyone may post.
+class Inbox {
+ public:
+  using Message = std::move_only_function<void(Worker&)>;
+  Inbox();
+  // Any thread. Dropped in silence when the worker is gone.
+  void post(Message message);
+  // The worker's side.
+  int fd() const { return wake_.get(); }
+  std::vector<Message> take();
+
+ private:
+  Fd wake_;  // an eventfd
+  std::mutex mutex_;
+  std::vector<Message> messages_;
+};
+
+class Worker {
+ public:
+  // `listening` is parallel to the configuration's listeners.
+  Worker(std::uint32_t number, Shared& shared, std::shared_ptr<const Snapshot> snapshot,
+         std::vector<Fd> listening);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Serves until told to drain and drained. `on_accepting` is called once, when clients are accepted.
+  void run(std::function<void()> on_accepting);
+  const std::shared_ptr<Inbox>& inbox() const { return inbox_; }
+
+  // Messages.
+  void drain();  // no new clients; each session ends when what it asked for is answered
+  void stop();   // now
+
+  // For sessions and links.
+  event_base* base() const { return base_.get(); }
+  std::uint32_t number() const { return number_; }
+  Shared& shared() const { return shared_; }
+  const Log& log() const { return shared_.log; }
+  // The budget of log lines that clients can cause.
+  RateLimit& client_log() { return client_log_; }
+  const Snapshot& snapshot() const { return *snapshot_; }
+  const conf::Config& config() const { return snapshot_->config; }
+  Clock::time_point now() const { return now_; }
+  std::mt19937& jitter() { return jitter_; }
+  protocol::Request& request() { return request_; }
+  std::span<char> raw() { return raw_; }
+  std::span<char> plain() { return plain_; }
+  // Where replies go whose session is gone; emptied each time.
+  std::string& discard();
+  // Null if it is gone.
+  Session* session(SessionId id) const;
+  // The link that a session's requests of that dialect take.
+  Link& link_for(SessionId id, protocol::Dialect dialect);
+  // Gives a session a link of its own for a stream; null if all are taken.
+  Link* lease(SessionId id, const protocol::Request& request);
+  void end_lease(SessionId id);
+  // Something is to be written before the turn ends.
+  void mark(SessionId id);
+  void mark(Link& link);
+  // The session is dead to everyone from now on; destroyed when the turn ends.
+  void bury(SessionId id);
+
+ private:
+  struct Place {
+    std::unique_ptr<Session> session;
+    std::uint32_t generation = 0;
+    bool marked = false;
+  };
+  struct Acceptor {
+    Worker* worker;
+    std::size_t listener;
+    Fd fd;
+    EventPtr event;
+    void on_acceptable();
+  };
+
+  void on_inbox();
+  void on_tick();
+  void on_pause_over();
+  bool accept_next(Acceptor& acceptor);
+  void start_accepting();
+  void stop_accepting();
+  void admit(std::size_t listener, Fd fd, const auth::Peer& peer);
+  void end_turn();
+  bool links_tried() const;
+
+  const std::uint32_t number_;
+  Shared& shared_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::shared_ptr<Inbox> inbox_;
+  EventBasePtr base_;
+  EventPtr inbox_event_;
+  EventPtr tick_event_;
+  EventPtr pause_event_;
+  std::function<void()> on_accepting_;
+  bool accepting_ = false;
+  bool draining_ = false;
+  bool stopped_ = false;
+  Clock::time_point drain_by_;
+  Clock::time_point now_ = Clock::now();
+  std::mt19937 jitter_;
+  RateLimit client_log_;
+
+  std::vector<char> raw_;
+  std::vector<char> plain_;
+  std::string discard_;
+  protocol::Request request_;
+
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  std::vector<std::unique_ptr<Link>> text_links_;
+  std::vector<std::unique_ptr<Link>> binary_links_;
+  std::vector<std::unique_ptr<Link>> leased_;
+  std::vector<Place> places_;
+  std::vector<std::uint32_t> free_places_;
+  std::size_t sessions_ = 0;
+  std::vector<SessionId> marked_sessions_;
+  std::vector<Link*> marked_links_;
+  // What died this turn; destroyed when no callback of theirs can be running.
+  std::vector<std::unique_ptr<Session>> dead_sessions_;
+  std::vector<std::unique_ptr<Link>> dead_links_;
+};
+
+}  // namespace mcgate::proxy
