@@ -63,7 +63,7 @@ ParseResult parse_gat(TextLine& line) {
   if (line.count < 3) return refuse(line, kError);
   const auto exptime = parse_number<std::int32_t>(line.token[1]);
   if (!exptime) return refuse(line, kBadExptime);
-  if (line.bytes > kMaxForwardedLine) return refuse(line, kLineTooLong);
+  if (line.text.size() + 2 > kMaxForwardedLine) return refuse(line, kLineTooLong);
   line.request.exptime = *exptime;
   line.request.needs |= Command::Touch;
   std::string_view rest = line.text;
