@@ -219,15 +219,17 @@ void append_extras(const Request& request, Opcode loud, std::string& out) {
   }
 }
 
-void append_key(const Request& request, const OpcodeRow& row, std::string& out) {
-  if (row.opcode != Stat) {
-    if (row.key != Forbidden) out += request.keys.front();
+// A Stat's key is its words.
+void append_key(const Request& request, const OpcodeRow& loud, std::string& out) {
+  if (loud.opcode != Stat) {
+    if (loud.key != Forbidden) out += request.keys.front();
     return;
   }
-  out += stat_name(request.caller.command);
+  bool first = true;
   for (const std::string_view word : request.words) {
-    out += ' ';
+    if (!first) out += ' ';
     out += word;
+    first = false;
   }
 }
 
@@ -275,11 +277,6 @@ std::optional<Command> stat_command(std::string_view first_word) {
   const auto* found = std::ranges::find(kStats, first_word, &StatRow::name);
   if (found == std::end(kStats)) return std::nullopt;
   return found->command;
-}
-
-std::string_view stat_name(Command command) {
-  const auto* found = std::ranges::find(kStats, command, &StatRow::command);
-  return found == std::end(kStats) ? std::string_view{} : found->name;
 }
 
 void append_response(std::uint8_t opcode, std::uint32_t opaque, Status status, std::string_view body,

@@ -102,8 +102,6 @@ constexpr bool answers_with_key(Opcode opcode) {
 // The statistics that a binary Stat may name, exactly, by the key's first word; words may follow where the
 // command takes them. Without a key it is Command::Stats.
 std::optional<Command> stat_command(std::string_view first_word);
-// The reverse; nothing for Command::Stats.
-std::string_view stat_name(Command command);
 
 // Appends a response that has nothing but a status and a body: memcached's layout for errors (whose body is
 // a text), versions and log-ins.

@@ -94,14 +94,16 @@ std::int32_t exptime(std::uint32_t sent) {
 bool parse_stat(std::string_view key, Request& request) {
   if (key.empty()) return true;
   const std::size_t space = key.find(' ');
-  const auto command = stat_command(key.substr(0, space));
+  const std::string_view name = key.substr(0, space);
+  const auto command = stat_command(name);
   if (!command) return false;
   request.caller.command = *command;
+  request.words.push_back(name);
   if (*command != Command::StatsDetail) return space == key.npos;
   if (space == key.npos) return false;
-  const std::string_view word = key.substr(space + 1);
-  request.words.push_back(word);
-  return word == "on" || word == "off" || word == "dump";
+  const std::string_view how = key.substr(space + 1);
+  request.words.push_back(how);
+  return how == "on" || how == "off" || how == "dump";
 }
 
 // Reads the extras, and what they make the request need beyond its command. False if a value can't be.

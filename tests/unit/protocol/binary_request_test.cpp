@@ -164,6 +164,16 @@ TEST_CASE("the numbers of a binary request are those of its extras") {
   CHECK(request.keys == std::vector<std::string_view>{"k"});
 }
 
+TEST_CASE("the words of a binary Stat are those of its key, as in text") {
+  Request request;
+  REQUIRE(std::holds_alternative<Parsed>(parse_binary(Packet{.opcode = 0x10}.bytes(), {}, request)));
+  CHECK(request.words.empty());
+  const std::string detail = Packet{.opcode = 0x10, .key = "detail off"}.bytes();
+  REQUIRE(std::holds_alternative<Parsed>(parse_binary(detail, {}, request)));
+  CHECK(request.words == std::vector<std::string_view>{"detail", "off"});
+  CHECK(request.keys.empty());
+}
+
 TEST_CASE("binary session requests are recognised") {
   // clang-format off
   struct {
