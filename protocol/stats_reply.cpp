@@ -13,8 +13,9 @@ using enum Command;
 // ITEM <key> [<bytes> b; <seconds> s]: the key as it is, though it may come from the binary protocol and hold
 // anything; so the line is read from its end.
 bool item_line(std::string_view text) {
-  if (!text.starts_with("ITEM ") || !text.ends_with(" s]")) return false;
+  if (!text.starts_with("ITEM ")) return false;
   text.remove_prefix(5);
+  if (!text.ends_with(" s]")) return false;
   text.remove_suffix(3);
   const std::size_t bracket = text.rfind(" [");
   if (bracket == std::string_view::npos || bracket == 0) return false;

@@ -201,6 +201,7 @@ TEST_CASE("statistics end with END or are one line") {
       {StatsCachedump, "", "ITEM \x01 x [1 b; 0 s]\r\nEND\r\n", ToEnd},
       {StatsCachedump, "", "CLIENT_ERROR Illegal slab id\r\n", ToEnd},
       {StatsCachedump, "", "ITEM a\r\nEND\r\n [1 b; 0 s]\r\nEND\r\n", ToPoison},  // a key with CRLF in it
+      {StatsCachedump, "", "ITEM s]\r\nEND\r\n", ToPoison},
       {StatsCachedump, "", "ITEM  [1 b; 0 s]\r\nEND\r\n", ToPoison},
       {StatsCachedump, "", "ITEM k [x b; 0 s]\r\nEND\r\n", ToPoison},
       {StatsConns, "", "STAT 24:addr tcp:127.0.0.1:1\r\nEND\r\n", ToEnd},
