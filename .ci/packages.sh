@@ -58,7 +58,7 @@ install_missing() {
     "${as_root[@]}" true || die "sudo refused; as root, run: apt-get install ${missing[*]}"
   fi
 
-  echo "Installing ${#missing[@]} packages: ${missing[*]}"
+  echo "Installing: ${missing[*]}"
   log=$(mktemp)
   if ! apt_get install --no-install-recommends "${missing[@]}" >"$log" 2>&1; then
     if ! { apt_get update && apt_get install --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
