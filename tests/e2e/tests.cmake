@@ -10,3 +10,4 @@ function(mcgate_e2e name timeout)
 endfunction()
 
 mcgate_e2e(transcripts 180)
+mcgate_e2e(login 180)
