@@ -105,7 +105,7 @@ std::optional<Command> stat_command(std::string_view first_word);
 
 // Appends a response that has nothing but a status and a body: memcached's layout for errors (whose body is
 // a text), versions and log-ins.
-void append_response(std::uint8_t opcode, std::uint32_t opaque, Status status, std::string_view text,
+void append_response(std::uint8_t opcode, std::uint32_t opaque, Status status, std::string_view body,
                      std::string& out);
 // The same with memcached's own text for that status, which must be an error that memcached gives a
 // malformed request: NotFound, TooLarge, InvalidArguments, AuthError or UnknownCommand.

@@ -45,7 +45,9 @@ struct Request {
   std::string_view value;
 
   std::uint32_t flags = 0;
-  std::int32_t exptime = 0;  // as memcached reads it; binary 0xffffffff is -1
+  // As text has it. Binary: from 2^31 on, which is a far date there, it is 0, never; -1 only for incr and decr
+  // that create nothing.
+  std::int32_t exptime = 0;
   std::uint64_t cas = 0;
   std::uint64_t delta = 0;
   std::uint64_t initial = 0;  // binary incr, decr
