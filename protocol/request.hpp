@@ -45,8 +45,8 @@ struct Request {
   std::string_view value;
 
   std::uint32_t flags = 0;
-  // As text has it. Binary: from 2^31 on, which is a far date there, it is 0, never; -1 only for incr and decr
-  // that create nothing.
+  // As text has it. Binary: from 2^31 on, which is a far date there, it is 0, never; -1 only for incr and
+  // decr that create nothing.
   std::int32_t exptime = 0;
   std::uint64_t cas = 0;
   std::uint64_t delta = 0;
@@ -81,10 +81,10 @@ struct Request {
 
 // Bounds of the parsers, in bytes unless said otherwise.
 struct ParseLimits {
-  std::size_t line_bytes = 2048;         // a command line with its end, other than get and gets
-  std::size_t get_line_bytes = 262'144;  // a line of get or gets
-  std::size_t keys = 10'000;             // keys in one request
-  std::size_t value_bytes = 1'048'576;   // a data block
+  std::size_t line_bytes = 2048;           // a command line with its end, other than get and gets
+  std::size_t get_line_bytes = 262'144;    // a line of get or gets
+  std::size_t keys = 10'000;               // keys in one request
+  std::size_t value_bytes = 1'048'576;     // a data block
   std::size_t swallow_bytes = 67'108'864;  // a data block that is refused but still read past
 };
 
