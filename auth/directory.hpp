@@ -2,16 +2,19 @@
 // Immutable once built; shared by all threads inside a Snapshot.
 #pragma once
 
+#include <array>
+#include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "auth/identity.hpp"
 #include "auth/policy.hpp"
 #include "auth/verifier.hpp"
 #include "conf/config.hpp"
@@ -24,6 +27,16 @@ struct User {
   std::vector<conf::Network> networks;
   std::shared_ptr<const Policy> policy;  // users with the same roles share one
 };
+
+// Whether the user may log in from there. A Unix socket is in no network: only a user without networks may
+// use it.
+bool admits(const User& user, const Peer& peer);
+
+// Iterations of key derivation, by hash.
+using Work = std::array<std::uint32_t, 2>;
+inline std::uint32_t& of(Work& work, Hash hash) {
+  return work[static_cast<std::size_t>(hash)];
+}
 
 class Directory {
  public:
@@ -38,19 +51,33 @@ class Directory {
   const std::string& mechanisms() const;
 
   // A verifier for a name that does not exist: the same for the same name, different from process to
-  // process, with everyone's iteration count; no password matches it. Work and answers are then those of
-  // a wrong password.
+  // process, with the iteration count and salt size that most users have for that hash; no password matches
+  // it. So SCRAM's first answer betrays nobody as long as all users have the same count.
   Verifier decoy(std::string_view name, Hash hash) const;
+
+  // What checking a wrong password costs the dearest user. check_password spends as much on every failure,
+  // so that the time says nothing about the name, even where users' counts differ.
+  const Work& dearest() const { return dearest_; }
 
  private:
   struct NameHash {
     using is_transparent = void;
     std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
   };
+  // What a verifier shows before anything is proven.
+  struct Face {
+    std::uint32_t iterations = kDefaultIterations;
+    std::size_t salt_size = 16;
+    friend auto operator<=>(const Face&, const Face&) = default;
+  };
+
+  // Second half of build(): what follows from all users together.
+  void survey(const std::vector<std::string>& configured_mechanisms);
+
   std::unordered_map<std::string, User, NameHash, std::equal_to<>> users_;
   std::string mechanisms_;
-  std::uint32_t decoy_iterations_ = kDefaultIterations;
-  conf::Secret decoy_key_;
+  std::array<Face, 2> decoys_;  // by hash
+  Work dearest_{};
 };
 
 }  // namespace mcgate::auth

@@ -2,10 +2,12 @@
 // over its key, without allocating. Order-free; default deny; deny beats allow. Immutable, any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "conf/config.hpp"
@@ -18,7 +20,8 @@ class Policy {
   // The union of these roles. Copies what it needs.
   explicit Policy(std::span<const conf::Role* const> roles);
 
-  // Whether every command of `needs` is allowed, and none denied, on that key.
+  // Whether every command of `needs` is allowed, be it by different grants, and none denied, on that key.
+  // Nothing at all is not allowed: a request that needs no right is not for a policy to judge.
   bool allows(protocol::CommandSet needs, std::string_view key) const;
   // The same for commands that have no keys: a grant of the command with any key will do, a deny of it
   // only counts with `*`.
@@ -27,15 +30,50 @@ class Policy {
   // Why allows() said what it said, for logs and `explain`: walks all grants, so never per request.
   struct Reason {
     bool allowed = false;
-    std::string role;       // of the rule that decided; empty if no rule speaks of it
-    conf::Place place;      // of that rule
-    std::string text;       // "denied by role web, line 12", "no grant of set on this key"
+    std::string role;   // of the rule that decided; empty if no rule speaks of it
+    conf::Place place;  // of that rule
+    std::string text;   // "denied by role web, line 12", "no grant of set on this key"
   };
   Reason explain(protocol::CommandSet needs, std::string_view key) const;
   Reason explain(protocol::CommandSet needs) const;
 
  private:
-  struct Node;  // of a radix tree over key prefixes
+  // One grant of one role as it was written, for explain().
+  struct Rule {
+    std::string role;
+    conf::Place place;
+    bool denies = false;
+    protocol::CommandSet commands;
+    std::vector<std::string> keys;
+    std::vector<bool> exact;
+
+    bool matches(std::string_view key) const;
+    bool covers_everything() const;
+  };
+  // What the rules say of a key (exact_*), and of all keys that begin with it.
+  struct Sets {
+    protocol::CommandSet allow, deny;
+    protocol::CommandSet exact_allow, exact_deny;
+  };
+  using Entry = std::pair<std::string_view, Sets>;
+  // Of a radix tree over key prefixes. `allow` and `deny` include those of all shorter prefixes, so the last
+  // node of a walk says it all. Children stand side by side, in the order of their labels' first bytes.
+  struct Node {
+    std::string label;  // the bytes between the parent and here; not empty but at the root
+    Sets sets;
+    std::uint32_t first_child = 0;
+    std::uint32_t children = 0;
+  };
+
+  void compile();
+  void grow(std::size_t index, std::span<const Entry> entries, std::size_t depth);
+  const Node* child(const Node& node, std::string_view rest) const;
+  Reason explain(protocol::CommandSet needs, const std::string_view* key) const;
+
+  std::vector<Rule> rules_;
+  std::vector<Node> nodes_;  // the root first
+  protocol::CommandSet keyless_allow_;
+  protocol::CommandSet keyless_deny_;
 };
 
 }  // namespace mcgate::auth

@@ -18,10 +18,22 @@ class Remembered {
  public:
   explicit Remembered(std::size_t capacity);  // the least recently used is forgotten
 
-  // Whether this password was proven against one of the verifiers that this user has now.
+  // Whether this password was proven while the user had exactly the verifiers that it has now: a verifier
+  // added, changed or removed forgets what was proven by any of them. Only looks at the password: where the
+  // user may log in from is the caller's to ask (admits).
   bool knows(const User& user, std::string_view password);
   // Call after a successful check.
   void remember(const User& user, std::string_view password);
+
+ private:
+  using Tag = std::string;
+  Tag tag_of(const User& user, std::string_view password) const;
+
+  const std::size_t capacity_;
+  const conf::Secret key_;
+  std::mutex mutex_;
+  std::list<Tag> recent_;                                                // the most recently used first
+  std::unordered_map<std::string_view, std::list<Tag>::iterator> tags_;  // views into recent_
 };
 
 }  // namespace mcgate::auth

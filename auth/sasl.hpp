@@ -17,8 +17,9 @@
 
 namespace mcgate::auth {
 
-// Initialises libsasl2 for the process: mutexes, our user lookup as the only source, no configuration files.
-// One is made in main before any exchange and outlives them all.
+// Initialises libsasl2 for the process: mutexes, our user lookup as the only source, no configuration files,
+// of its plugins only PLAIN's and SCRAM's. One is made in main before any exchange and outlives them all. The
+// error says what is missing.
 class SaslLibrary {
  public:
   static std::expected<std::unique_ptr<SaslLibrary>, std::string> open();
@@ -37,7 +38,8 @@ struct Granted {
   Identity identity;
 };
 struct Refused {
-  std::string reason;  // for the log, never for the client; holds no secret
+  std::string reason;     // for the log, never for the client; holds no secret
+  std::string user = {};  // whom the client said it is, if it came that far: any bytes at all
 };
 using Outcome = std::variant<Challenge, Granted, Refused>;
 
@@ -58,7 +60,12 @@ class SaslExchange {
 
  private:
   struct Connection;
-  std::unique_ptr<Connection> connection_;
+
+  Outcome refuse(std::string_view reason);  // ends the exchange
+  Outcome advance(int result, const char* output, unsigned size);
+
+  const bool may_send_password_;
+  std::unique_ptr<Connection> connection_;  // none: the exchange is over
 };
 
 // A password as PLAIN and the text log-in bring it, checked against all of the user's verifiers; the same

@@ -12,6 +12,8 @@
 namespace mcgate::auth {
 
 enum class Hash : std::uint8_t { Sha256, Sha512 };
+// "SCRAM-SHA-256": the SASL mechanism of a hash, with which its verifiers begin.
+std::string_view mechanism(Hash hash);
 
 struct Verifier {
   Hash hash = Hash::Sha256;

@@ -1,0 +1,38 @@
+#include <string>
+
+#include "auth/digest.hpp"
+#include "auth/sasl.hpp"
+
+namespace mcgate::auth {
+namespace {
+
+// Spends what is missing to the price of the dearest failure.
+void spend_rest(const Work& dearest, Work spent, std::string_view password) {
+  for (const Hash hash : {Hash::Sha256, Hash::Sha512}) {
+    Work all = dearest;
+    const auto rest = of(all, hash) - of(spent, hash);
+    if (rest > 0) pbkdf2(hash, password, "sixteen bytes...", rest);
+  }
+}
+
+}  // namespace
+
+Outcome check_password(const Directory& directory, const Peer& peer, std::string_view name,
+                       std::string_view password, Proof proof) {
+  if (password.empty()) return Refused{"empty password", std::string{name}};
+  const User* user = directory.find(name);
+  const bool may = user != nullptr && admits(*user, peer);
+  Work spent{};
+  if (may) {
+    for (const auto& verifier : user->verifiers) {
+      if (matches(verifier, password)) return Granted{Identity{user->name, proof}};
+      of(spent, verifier.hash) += verifier.iterations;
+    }
+  }
+  spend_rest(directory.dearest(), spent, password);
+  if (user == nullptr) return Refused{"unknown user", std::string{name}};
+  if (!may) return Refused{"user may not log in from there", user->name};
+  return Refused{user->verifiers.empty() ? "user has no password" : "wrong password", user->name};
+}
+
+}  // namespace mcgate::auth

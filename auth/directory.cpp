@@ -1,0 +1,162 @@
+#include "auth/directory.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "auth/digest.hpp"
+
+namespace mcgate::auth {
+namespace {
+
+constexpr std::array kHashes{Hash::Sha256, Hash::Sha512};
+
+constexpr std::size_t index(Hash hash) {
+  return static_cast<std::size_t>(hash);
+}
+
+// Drawn once for the whole process and not for each directory: after a reload a decoy must look as before,
+// as a user does.
+const conf::Secret& decoy_key() {
+  static const conf::Secret key = random_bytes(32);
+  return key;
+}
+
+// Takes the user's verifiers and roles out of the configuration; what is wrong with them goes to `problems`.
+class Compiler {
+ public:
+  Compiler(const conf::Config& config, std::vector<conf::Problem>& problems)
+      : config_{config}, problems_{problems} {
+    for (const auto& role : config.roles) roles_.emplace(role.name, &role);
+  }
+
+  User compile(const conf::User& from) {
+    User user{.name = from.name, .verifiers = {}, .networks = from.networks, .policy = policy_of(from)};
+    for (std::size_t i = 0; i < from.secrets.size(); ++i) {
+      auto verifier = parse_verifier(from.secrets[i].reveal());
+      if (verifier) {
+        user.verifiers.push_back(*std::move(verifier));
+      } else {
+        complain(i < from.secret_places.size() ? from.secret_places[i] : from.place,
+                 "user \"" + from.name + "\": " + verifier.error());
+      }
+    }
+    return user;
+  }
+
+  void complain(conf::Place place, std::string message) {
+    problems_.push_back({config_.file, place, std::move(message)});
+  }
+
+ private:
+  // Users whose roles are the same, in whatever order, share a policy.
+  std::shared_ptr<const Policy> policy_of(const conf::User& user) {
+    std::vector<const conf::Role*> roles;
+    for (const auto& name : user.roles) {
+      if (const auto found = roles_.find(name); found != roles_.end()) {
+        roles.push_back(found->second);
+      } else {
+        complain(user.place,
+                 "user \"" + user.name + "\" has the role \"" + name + "\", which does not exist");
+      }
+    }
+    std::ranges::sort(roles);
+    roles.erase(std::ranges::unique(roles).begin(), roles.end());
+    auto& policy = policies_[roles];
+    if (!policy) policy = std::make_shared<const Policy>(roles);
+    return policy;
+  }
+
+  const conf::Config& config_;
+  std::vector<conf::Problem>& problems_;
+  std::map<std::string_view, const conf::Role*> roles_;
+  std::map<std::vector<const conf::Role*>, std::shared_ptr<const Policy>> policies_;
+};
+
+bool has(const User& user, Hash hash) {
+  return std::ranges::find(user.verifiers, hash, &Verifier::hash) != user.verifiers.end();
+}
+
+}  // namespace
+
+bool admits(const User& user, const Peer& peer) {
+  if (peer.unix_socket) return user.networks.empty();
+  return conf::admits(user.networks, peer.ip);
+}
+
+std::expected<Directory, std::vector<conf::Problem>> Directory::build(const conf::Config& config) {
+  std::vector<conf::Problem> problems;
+  Compiler compiler{config, problems};
+  Directory directory;
+  for (const auto& user : config.users) {
+    const auto [at, is_new] = directory.users_.try_emplace(user.name, compiler.compile(user));
+    if (!is_new) compiler.complain(user.place, "user \"" + user.name + "\" is there twice");
+  }
+  if (!problems.empty()) return std::unexpected{std::move(problems)};
+  directory.survey(config.login.mechanisms);
+  return directory;
+}
+
+void Directory::survey(const std::vector<std::string>& configured_mechanisms) {
+  std::array<std::map<Face, std::size_t>, 2> faces;
+  std::array<bool, 2> everyone{true, true};
+  bool anyone = false;
+  for (const auto& [name, user] : users_) {
+    if (user.verifiers.empty()) continue;
+    anyone = true;
+    Work work{};
+    for (const auto& verifier : user.verifiers) of(work, verifier.hash) += verifier.iterations;
+    for (const Hash hash : kHashes) {
+      of(dearest_, hash) = std::max(of(dearest_, hash), of(work, hash));
+      everyone[index(hash)] = everyone[index(hash)] && has(user, hash);
+      // The first of a hash is the one that SCRAM shows.
+      const auto first = std::ranges::find(user.verifiers, hash, &Verifier::hash);
+      if (first != user.verifiers.end()) ++faces[index(hash)][{first->iterations, first->salt.size()}];
+    }
+  }
+  for (const Hash hash : kHashes) {
+    std::size_t most = 0;
+    for (const auto& [face, count] : faces[index(hash)]) {
+      if (count < most) continue;  // of those equally common, the dearest
+      most = count;
+      decoys_[index(hash)] = face;
+    }
+  }
+  for (const auto& mechanism_name : configured_mechanisms) {
+    const auto is_it = [&](Hash hash) { return everyone[index(hash)] && mechanism_name == mechanism(hash); };
+    if (!anyone || !(mechanism_name == name(Proof::Plain) || std::ranges::any_of(kHashes, is_it))) continue;
+    if (!mechanisms_.empty()) mechanisms_ += ' ';
+    mechanisms_ += mechanism_name;
+  }
+}
+
+const User* Directory::find(std::string_view name) const {
+  const auto found = users_.find(name);
+  return found == users_.end() ? nullptr : &found->second;
+}
+
+const std::string& Directory::mechanisms() const {
+  return mechanisms_;
+}
+
+Verifier Directory::decoy(std::string_view name, Hash hash) const {
+  const auto draw = [&](std::string_view purpose) {
+    std::string message{purpose};
+    message += '\0';
+    message += mechanism(hash);
+    message += '\0';
+    message += name;
+    return hmac(Hash::Sha512, decoy_key().reveal(), message);
+  };
+  const Face& face = decoys_[index(hash)];
+  const auto key = [&](std::string_view purpose) {
+    return conf::Secret{draw(purpose).reveal().substr(0, digest_size(hash))};
+  };
+  return Verifier{.hash = hash,
+                  .iterations = face.iterations,
+                  .salt = std::string{draw("salt").reveal().substr(0, face.salt_size)},
+                  .stored_key = key("stored key"),
+                  .server_key = key("server key")};
+}
+
+}  // namespace mcgate::auth

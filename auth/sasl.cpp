@@ -1,0 +1,159 @@
+#include "auth/sasl.hpp"
+
+#include <sasl/sasl.h>
+#include <strings.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "auth/sasl_callbacks.hpp"
+#include "auth/sasl_credentials.hpp"
+#include "protocol/login.hpp"
+
+namespace mcgate::auth {
+namespace {
+
+struct Dispose {
+  void operator()(sasl_conn_t* connection) const { sasl_dispose(&connection); }
+};
+using SaslConnPtr = std::unique_ptr<sasl_conn_t, Dispose>;
+
+bool equal_without_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+// What a mechanism's name, as a client wrote it, proves; none if the directory does not offer it.
+std::optional<Proof> offered(const Directory& directory, std::string_view mechanism_name) {
+  std::string_view list = directory.mechanisms();
+  while (!list.empty()) {
+    const auto one = list.substr(0, list.find(' '));
+    list.remove_prefix(std::min(one.size() + 1, list.size()));
+    if (!equal_without_case(one, mechanism_name)) continue;
+    for (const Proof proof : {Proof::Plain, Proof::ScramSha256, Proof::ScramSha512}) {
+      if (one == name(proof)) return proof;
+    }
+  }
+  return std::nullopt;
+}
+
+// sasl_authorize_t: nobody acts for another.
+int only_oneself(sasl_conn_t*, void*, const char* requested, unsigned requested_size,
+                 const char* authenticated, unsigned authenticated_size, const char*, unsigned, propctx*) {
+  const std::string_view authzid{requested, requested_size};
+  const std::string_view authcid{authenticated, authenticated_size};
+  return authzid == authcid ? SASL_OK : SASL_NOAUTHZ;
+}
+
+// sasl_canon_user_t: a name is taken byte for byte or refused. libsasl2's own canonicalisation comes after
+// this one and strips white space at both ends, so a name with any is none of ours.
+int name_as_it_is(sasl_conn_t*, void*, const char* user, unsigned size, unsigned, const char*, char* out,
+                  unsigned room, unsigned* out_size) {
+  const std::string_view from{user, size};
+  const auto is_space = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
+  if (from.empty() || size > protocol::kMaxUserName || size >= room || from.find('\0') != from.npos ||
+      is_space(from.front()) || is_space(from.back())) {
+    return SASL_BADPROT;
+  }
+  std::memmove(out, user, size);
+  out[size] = '\0';
+  *out_size = size;
+  return SASL_OK;
+}
+
+}  // namespace
+
+struct SaslExchange::Connection {
+  Connection(std::shared_ptr<const Directory> directory, Peer peer, Proof proof)
+      : credentials{std::move(directory), peer, proof},
+        mechanism{name(proof)},
+        callbacks{
+            callback<sasl_getopt_t>(SASL_CB_GETOPT, get_option, mechanism.data()),
+            callback<sasl_log_t>(SASL_CB_LOG, drop_log, nullptr),
+            callback<sasl_authorize_t>(SASL_CB_PROXY_POLICY, only_oneself, nullptr),
+            callback<sasl_canon_user_t>(SASL_CB_CANON_USER, name_as_it_is, nullptr),
+            callback<sasl_server_userdb_checkpass_t>(SASL_CB_SERVER_USERDB_CHECKPASS, check_password_callback,
+                                                     &credentials),
+            sasl_callback_t{SASL_CB_LIST_END, nullptr, nullptr},
+        } {}
+
+  bool open(bool may_send_password) {
+    sasl_conn_t* made = nullptr;
+    // A name is given lest libsasl2 ask the resolver for one; no realm, so that "user@realm" stays one name.
+    if (sasl_server_new("memcached", "localhost", nullptr, nullptr, nullptr, callbacks.data(), 0, &made) !=
+        SASL_OK) {
+      return false;
+    }
+    sasl.reset(made);
+    sasl_security_properties_t properties{};
+    properties.security_flags = SASL_SEC_NOANONYMOUS;
+    if (!may_send_password) properties.security_flags |= SASL_SEC_NOPLAINTEXT;
+    return sasl_setprop(sasl.get(), SASL_SEC_PROPS, &properties) == SASL_OK;
+  }
+
+  SaslCredentials credentials;
+  std::string mechanism;
+  std::array<sasl_callback_t, 6> callbacks;
+  SaslConnPtr sasl;  // none: not started. Dies before what its callbacks point to.
+};
+
+SaslExchange::SaslExchange(std::shared_ptr<const Directory> directory, Peer peer, std::string mechanism,
+                           bool may_send_password)
+    : may_send_password_{may_send_password} {
+  const auto proof = offered(*directory, mechanism);
+  if (!proof || (*proof == Proof::Plain && !may_send_password)) return;
+  connection_ = std::make_unique<Connection>(std::move(directory), peer, *proof);
+}
+
+SaslExchange::~SaslExchange() = default;
+
+Outcome SaslExchange::start(std::string_view initial_response) {
+  if (!connection_) return refuse("mechanism not offered");
+  if (connection_->sasl) return refuse("started twice");
+  if (initial_response.size() > protocol::kMaxLoginToken) return refuse("message too long");
+  if (!connection_->open(may_send_password_)) return refuse("libsasl2 does not open an exchange");
+  const char* output = nullptr;
+  unsigned size = 0;
+  // No response at all and an empty one look alike in memcached's protocol; libsasl2 then asks for one.
+  const int result = sasl_server_start(connection_->sasl.get(), connection_->mechanism.c_str(),
+                                       initial_response.empty() ? nullptr : initial_response.data(),
+                                       static_cast<unsigned>(initial_response.size()), &output, &size);
+  return advance(result, output, size);
+}
+
+Outcome SaslExchange::step(std::string_view response) {
+  if (!connection_) return refuse("the exchange is over");
+  if (!connection_->sasl) return refuse("not started");
+  if (response.size() > protocol::kMaxLoginToken) return refuse("message too long");
+  const char* output = nullptr;
+  unsigned size = 0;
+  const int result = sasl_server_step(connection_->sasl.get(), response.empty() ? "" : response.data(),
+                                      static_cast<unsigned>(response.size()), &output, &size);
+  return advance(result, output, size);
+}
+
+Outcome SaslExchange::refuse(std::string_view reason) {
+  Outcome refused = connection_ ? connection_->credentials.refuse(reason) : Refused{std::string{reason}};
+  connection_.reset();
+  return refused;
+}
+
+// Whatever is neither "go on" nor "done" ends the exchange here and now: libsasl2 can be stepped from a
+// failure to a success.
+Outcome SaslExchange::advance(int result, const char* output, unsigned size) {
+  if (result == SASL_CONTINUE)
+    return Challenge{output != nullptr ? std::string{output, size} : std::string{}};
+  if (result != SASL_OK) return refuse(sasl_errstring(result, nullptr, nullptr));
+  const void* user = nullptr;
+  if (sasl_getprop(connection_->sasl.get(), SASL_USERNAME, &user) != SASL_OK || user == nullptr) {
+    return refuse("no user was proven");
+  }
+  Outcome outcome = connection_->credentials.conclude(static_cast<const char*>(user));
+  connection_.reset();
+  return outcome;
+}
+
+}  // namespace mcgate::auth

@@ -1,0 +1,70 @@
+#include "auth/sasl_credentials.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace mcgate::auth {
+namespace {
+
+std::optional<Hash> hash_of(Proof proof) {
+  switch (proof) {
+    case Proof::ScramSha256:
+      return Hash::Sha256;
+    case Proof::ScramSha512:
+      return Hash::Sha512;
+    case Proof::Anonymous:
+    case Proof::Text:
+    case Proof::Plain:
+      return std::nullopt;
+  }
+  std::unreachable();
+}
+
+}  // namespace
+
+SaslCredentials::SaslCredentials(std::shared_ptr<const Directory> directory, Peer peer, Proof proof)
+    : directory_{std::move(directory)}, peer_{peer}, proof_{proof} {}
+
+conf::Secret SaslCredentials::verifier_of(std::string_view name) {
+  const auto hash = hash_of(proof_);
+  if (!hash) return {};
+  genuine_ = false;
+  claimed_ = name;
+  const User* user = directory_->find(name);
+  if (user == nullptr) {
+    reason_ = "unknown user";
+    return conf::Secret{format(directory_->decoy(name, *hash))};
+  }
+  const auto verifier = std::ranges::find(user->verifiers, *hash, &Verifier::hash);
+  if (verifier == user->verifiers.end() || !admits(*user, peer_)) {
+    reason_ = verifier == user->verifiers.end() ? "user has no password" : "user may not log in from there";
+    return conf::Secret{format(directory_->decoy(name, *hash))};
+  }
+  reason_ = "wrong password";
+  genuine_ = true;
+  return conf::Secret{format(*verifier)};
+}
+
+bool SaslCredentials::check(std::string_view name, std::string_view password) {
+  genuine_ = false;
+  if (proof_ != Proof::Plain) return false;
+  claimed_ = name;
+  auto outcome = check_password(*directory_, peer_, name, password, proof_);
+  if (const auto* refused = std::get_if<Refused>(&outcome)) reason_ = refused->reason;
+  genuine_ = std::holds_alternative<Granted>(outcome);
+  return genuine_;
+}
+
+Outcome SaslCredentials::conclude(std::string_view name) const {
+  if (!genuine_ || name != claimed_) return refuse("proven name and credentials differ");
+  const User* user = directory_->find(name);
+  if (user == nullptr || !admits(*user, peer_)) return refuse("user may not log in");
+  return Granted{Identity{user->name, proof_}};
+}
+
+Refused SaslCredentials::refuse(std::string_view reason) const {
+  return Refused{reason_.empty() ? std::string{reason} : reason_, claimed_};
+}
+
+}  // namespace mcgate::auth

@@ -1,0 +1,43 @@
+// What one SASL exchange may learn of users, and what it proved. libsasl2's callbacks ask it, SaslExchange
+// owns it; one thread at a time. It knows nothing of libsasl2.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "auth/directory.hpp"
+#include "auth/identity.hpp"
+#include "auth/sasl.hpp"
+#include "conf/secret.hpp"
+
+namespace mcgate::auth {
+
+class SaslCredentials {
+ public:
+  SaslCredentials(std::shared_ptr<const Directory> directory, Peer peer, Proof proof);
+
+  // For SCRAM: the verifier, as text, that the client's proof is held against. A decoy for whoever does not
+  // exist, has none or may not come from there; empty if the mechanism is none of SCRAM.
+  conf::Secret verifier_of(std::string_view user);
+
+  // For PLAIN.
+  bool check(std::string_view user, std::string_view password);
+
+  // After libsasl2 said that `user` is who it is. Granted only if it was this user's own credentials that the
+  // exchange was given.
+  Outcome conclude(std::string_view user) const;
+
+  // After it said anything else: why, as far as we know better.
+  Refused refuse(std::string_view reason) const;
+
+ private:
+  std::shared_ptr<const Directory> directory_;
+  Peer peer_;
+  Proof proof_;
+  std::string claimed_;   // whom the client says it is, as long as that is one
+  bool genuine_ = false;  // `claimed_` was met with its own credentials, and not with a decoy
+  std::string reason_;
+};
+
+}  // namespace mcgate::auth

@@ -1,0 +1,509 @@
+#include "auth/sasl.hpp"
+
+#include <doctest/doctest.h>
+#include <sasl/sasl.h>
+
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/unit/auth/scram_client.hpp"
+#include "tests/unit/auth/users.hpp"
+
+namespace mcgate::auth {
+namespace {
+
+using namespace std::string_literals;
+using test::ScramClient;
+using test::user;
+using test::verifier_text;
+
+// One for the whole program, as in mcgate itself.
+SaslLibrary& library() {
+  static const auto opened = SaslLibrary::open();
+  REQUIRE_MESSAGE(opened.has_value(), (opened ? std::string{} : opened.error()));
+  return **opened;
+}
+
+std::shared_ptr<const Directory> users() {
+  library();
+  static const auto made = [] {
+    return test::directory({
+        user("alice", {verifier_text(Hash::Sha256, "wonderland"), verifier_text(Hash::Sha512, "wonderland")}),
+        user("bob@example.org",
+             {verifier_text(Hash::Sha256, "builder"), verifier_text(Hash::Sha512, "builder")}),
+        user("bob", {verifier_text(Hash::Sha256, "other"), verifier_text(Hash::Sha512, "other")}),
+        user("office", {verifier_text(Hash::Sha256, "desk"), verifier_text(Hash::Sha512, "desk")},
+             {"10.0.0.0/8"}),
+        user("a,b=c", {verifier_text(Hash::Sha256, "comma"), verifier_text(Hash::Sha512, "comma")}),
+        user("anonymous", {}),
+    });
+  }();
+  return made;
+}
+
+SaslExchange exchange(std::string mechanism_name, bool may_send_password = true,
+                      std::string_view from = "192.0.2.1") {
+  return SaslExchange{users(), test::peer(from), std::move(mechanism_name), may_send_password};
+}
+
+std::string granted(const Outcome& outcome) {
+  const auto* found = std::get_if<Granted>(&outcome);
+  return found != nullptr ? found->identity.user : "";
+}
+bool refused(const Outcome& outcome) {
+  return std::holds_alternative<Refused>(outcome);
+}
+std::string challenge(const Outcome& outcome) {
+  const auto* found = std::get_if<Challenge>(&outcome);
+  return found != nullptr ? found->bytes : "";
+}
+
+// Over means over: nothing that is said afterwards brings a success.
+void check_over(SaslExchange& one) {
+  const auto good = "\0alice\0wonderland"s;
+  CHECK(refused(one.step("")));
+  CHECK(refused(one.step(good)));
+  CHECK(refused(one.start(good)));
+  CHECK(refused(one.start("")));
+}
+
+TEST_CASE("PLAIN: good and bad messages") {
+  struct Row {
+    std::string message;
+    std::string user;  // granted; empty: refused
+  };
+  const std::array rows{
+      Row{"\0alice\0wonderland"s, "alice"},
+      Row{"alice\0alice\0wonderland"s, "alice"},  // libmemcached's way
+      Row{"\0bob@example.org\0builder"s, "bob@example.org"},
+      Row{"bob@example.org\0bob@example.org\0builder"s, "bob@example.org"},
+      Row{"\0bob\0other"s, "bob"},
+      Row{"\0a,b=c\0comma"s, "a,b=c"},
+      Row{"\0bob\0builder"s, ""},  // not the realm's bob
+      Row{"\0bob@example.org\0other"s, ""},
+      Row{"\0alice\0wonderlan"s, ""},
+      Row{"\0alice\0wonderland "s, ""},
+      Row{"\0alice\0Wonderland"s, ""},
+      Row{"\0alice\0wonderland\0"s, ""},
+      Row{"\0alice\0wonderland\0x"s, ""},
+      Row{"\0alice\0"s, ""},
+      Row{"\0alice"s, ""},
+      Row{"\0\0wonderland"s, ""},
+      Row{"\0\0"s, ""},
+      Row{"\0"s, ""},
+      Row{"alice"s, ""},
+      Row{"alice\0wonderland"s, ""},
+      Row{"\0Alice\0wonderland"s, ""},
+      Row{"\0alic\0wonderland"s, ""},
+      Row{"\0 alice\0wonderland"s, ""},
+      Row{"\0alice \0wonderland"s, ""},
+      Row{"\0alice\n\0wonderland"s, ""},
+      Row{"\0alice@\0wonderland"s, ""},
+      Row{"\0alice@localhost\0wonderland"s, ""},
+      Row{"bob\0alice\0wonderland"s, ""},  // as another
+      Row{"alice\0bob\0other"s, ""},
+      Row{"Alice\0alice\0wonderland"s, ""},
+      Row{"alice \0alice\0wonderland"s, ""},
+      Row{"alice@localhost\0alice\0wonderland"s, ""},
+      Row{"\0nobody\0wonderland"s, ""},
+      Row{"\0anonymous\0"s, ""},
+      Row{"\0anonymous\0x"s, ""},
+      Row{"\0office\0desk"s, ""},  // from elsewhere
+      Row{"\0"s + std::string(5000, 'u') + "\0x"s, ""},
+      Row{"\0alice\0"s + std::string(5000, 'p'), ""},
+      Row{"\0"s + std::string(300, 'u') + "\0wonderland"s, ""},
+      Row{std::string(4096, '\0'), ""},
+  };
+  for (const auto& row : rows) {
+    for (const bool at_once : {true, false}) {
+      CAPTURE(row.message);
+      CAPTURE(at_once);
+      auto one = exchange("PLAIN");
+      Outcome outcome;
+      if (at_once) {
+        outcome = one.start(row.message);
+      } else {
+        outcome = one.start("");
+        REQUIRE(std::holds_alternative<Challenge>(outcome));
+        CHECK(challenge(outcome).empty());
+        outcome = one.step(row.message);
+      }
+      CHECK(granted(outcome) == row.user);
+      CHECK(refused(outcome) == row.user.empty());
+      if (!row.user.empty()) CHECK(std::get<Granted>(outcome).identity.proof == Proof::Plain);
+      check_over(one);
+    }
+  }
+}
+
+TEST_CASE("PLAIN: a user from where it may come") {
+  auto one = exchange("PLAIN", true, "10.1.2.3");
+  CHECK(granted(one.start("\0office\0desk"s)) == "office");
+}
+
+TEST_CASE("PLAIN: not where passwords may not be sent") {
+  auto one = exchange("PLAIN", false);
+  CHECK(refused(one.start("\0alice\0wonderland"s)));
+  check_over(one);
+}
+
+TEST_CASE("PLAIN: the log learns who and why, and not the password") {
+  auto one = exchange("PLAIN");
+  const auto outcome = one.start("\0alice\0hunter2"s);
+  REQUIRE(refused(outcome));
+  CHECK(std::get<Refused>(outcome).reason == "wrong password");
+  CHECK(std::get<Refused>(outcome).user == "alice");
+  auto other = exchange("PLAIN");
+  CHECK(std::get<Refused>(other.start("\0ghost\0hunter2"s)).reason == "unknown user");
+}
+
+TEST_CASE("mechanisms: names are compared without case, and only those offered exist") {
+  const auto first = "\0alice\0wonderland"s;
+  for (const std::string name : {"plain", "Plain", "PLAIN"}) {
+    CAPTURE(name);
+    auto one = exchange(name);
+    CHECK(granted(one.start(first)) == "alice");
+  }
+  for (const auto& name : {""s,
+                           " "s,
+                           "PLAIN "s,
+                           " PLAIN"s,
+                           "PLAIN\0"s,
+                           "PLAIN SCRAM-SHA-256"s,
+                           "PLAI"s,
+                           "PLAINX"s,
+                           "ANONYMOUS"s,
+                           "LOGIN"s,
+                           "CRAM-MD5"s,
+                           "DIGEST-MD5"s,
+                           "NTLM"s,
+                           "EXTERNAL"s,
+                           "GSSAPI"s,
+                           "SCRAM-SHA-1"s,
+                           "SCRAM-SHA-224"s,
+                           "SCRAM-SHA-384"s,
+                           "SCRAM-SHA-256-PLUS"s,
+                           "SCRAM-SHA-512-PLUS"s,
+                           std::string(33, 'A'),
+                           std::string(5000, 'A')}) {
+    CAPTURE(name);
+    for (const auto& message : {first, ""s, "n,,n=alice,r=abcdefghijklmnop"s}) {
+      auto one = exchange(name);
+      CHECK(refused(one.start(message)));
+      check_over(one);
+    }
+  }
+}
+
+TEST_CASE("exchange: a step before the start, and a second start, end it") {
+  auto early = exchange("PLAIN");
+  CHECK(refused(early.step("\0alice\0wonderland"s)));
+  check_over(early);
+  auto twice = exchange("PLAIN");
+  REQUIRE(std::holds_alternative<Challenge>(twice.start("")));
+  CHECK(refused(twice.start("\0alice\0wonderland"s)));
+  check_over(twice);
+}
+
+struct ScramRow {
+  Hash hash;
+  std::string mechanism;
+  Proof proof;
+};
+const std::array kScram{ScramRow{Hash::Sha256, "SCRAM-SHA-256", Proof::ScramSha256},
+                        ScramRow{Hash::Sha512, "scram-sha-512", Proof::ScramSha512}};
+
+TEST_CASE("SCRAM: ends with the server's signature as a challenge, then an empty step") {
+  struct Row {
+    std::string name_sent, user, password, gs2;
+  };
+  for (const auto& scram : kScram) {
+    for (const auto& row :
+         {Row{"alice", "alice", "wonderland", "n,,"}, Row{"alice", "alice", "wonderland", "n,a=alice,"},
+          Row{"alice", "alice", "wonderland", "y,,"},
+          Row{"bob@example.org", "bob@example.org", "builder", "n,a=bob@example.org,"},
+          Row{"a=2Cb=3Dc", "a,b=c", "comma", "n,,"}}) {
+      CAPTURE(scram.mechanism);
+      CAPTURE(row.gs2);
+      ScramClient client{.hash = scram.hash, .user = row.name_sent, .password = row.password, .gs2 = row.gs2};
+      auto one = exchange(scram.mechanism, false);  // no password is sent: fine without TLS
+      const auto first = challenge(one.start(client.first()));
+      REQUIRE(first.starts_with("r=" + client.nonce));
+      CHECK(first.ends_with(",i=4096"));
+      const auto final = one.step(client.final_message(first));
+      REQUIRE(std::holds_alternative<Challenge>(final));
+      CHECK(challenge(final) == client.server_final(first));
+      const auto outcome = one.step("");
+      REQUIRE(granted(outcome) == row.user);
+      CHECK(std::get<Granted>(outcome).identity.proof == scram.proof);
+      check_over(one);
+    }
+  }
+}
+
+TEST_CASE("SCRAM: an unknown user and one from elsewhere look like a wrong password") {
+  for (const auto& scram : kScram) {
+    for (const std::string name : {"alice", "ghost", "office", "anonymous"}) {
+      CAPTURE(name);
+      ScramClient client{.hash = scram.hash, .user = name, .password = name == "office" ? "desk" : "wrong"};
+      auto one = exchange(scram.mechanism);
+      const auto first = challenge(one.start(client.first()));
+      REQUIRE(first.starts_with("r=" + client.nonce));
+      CHECK(ScramClient::attribute(first, "s=").size() == 24);
+      CHECK(ScramClient::attribute(first, "i=") == "4096");
+      auto again = exchange(scram.mechanism);
+      CHECK(ScramClient::attribute(challenge(again.start(client.first())), "s=") ==
+            ScramClient::attribute(first, "s="));
+      CHECK(refused(one.step(client.final_message(first))));
+      check_over(one);
+    }
+  }
+  ScramClient client{.user = "office", .password = "desk"};
+  auto inside = exchange("SCRAM-SHA-256", true, "10.0.0.1");
+  const auto first = challenge(inside.start(client.first()));
+  REQUIRE(std::holds_alternative<Challenge>(inside.step(client.final_message(first))));
+  CHECK(granted(inside.step("")) == "office");
+}
+
+TEST_CASE("SCRAM: bad first messages") {
+  const std::array bad{
+      "p=tls-unique,,n=alice,r=rOprNGfwEbeRWgbNEkqO"s,  // channel binding that nobody offered
+      "p=tls-exporter,,n=alice,r=rOprNGfwEbeRWgbNEkqO"s,
+      "n,a=bob,n=alice,r="s,
+      "n,,n=alice"s,
+      "n,,r=rOprNGfwEbeRWgbNEkqO"s,
+      "n,,n=,r=rOprNGfwEbeRWgbNEkqO"s,
+      "n,,n=al=ice,r=rOprNGfwEbeRWgbNEkqO"s,
+      "n,,n=alice\0,r=rOprNGfwEbeRWgbNEkqO"s,
+      "n,,n= alice,r=rOprNGfwEbeRWgbNEkqO"s,
+      "n,,m=ext,n=alice,r=rOprNGfwEbeRWgbNEkqO"s,
+      "x,,n=alice,r=rOprNGfwEbeRWgbNEkqO"s,
+      "n"s,
+      "n,"s,
+      "n,,"s,
+      ","s,
+      "\0"s,
+      "\0alice\0wonderland"s,
+      std::string(4097, 'n'),
+      "n,,n="s + std::string(4000, 'u') + ",r=abcdefghijklmnop",
+      "n,,n="s + std::string(256, 'u') + ",r=abcdefghijklmnop",
+  };
+  for (const auto& message : bad) {
+    CAPTURE(message);
+    auto one = exchange("SCRAM-SHA-256");
+    CHECK(refused(one.start(message)));
+    check_over(one);
+    auto later = exchange("SCRAM-SHA-256");
+    REQUIRE(std::holds_alternative<Challenge>(later.start("")));
+    CHECK(refused(later.step(message)));
+    check_over(later);
+  }
+}
+
+TEST_CASE("SCRAM: bad final messages, and no way back from them") {
+  const auto run = [](const std::string& what, auto&& spoil) {
+    CAPTURE(what);
+    ScramClient client{.user = "alice", .password = "wonderland"};
+    auto one = exchange("SCRAM-SHA-256");
+    const auto first = challenge(one.start(client.first()));
+    REQUIRE_FALSE(first.empty());
+    const auto good = client.final_message(first);
+    CHECK(refused(one.step(spoil(client, first, good))));
+    CHECK(refused(one.step(good)));
+    check_over(one);
+  };
+  using Client = const ScramClient&;
+  using Text = const std::string&;
+  run("nothing", [](Client, Text, Text) { return ""s; });
+  run("a nonce that is not the server's",
+      [](Client client, Text first, Text) { return client.final_message(first, client.nonce + "x"); });
+  run("the client's nonce alone",
+      [](Client client, Text first, Text) { return client.final_message(first, client.nonce); });
+  run("a longer nonce", [](Client client, Text first, Text) {
+    return client.final_message(first, ScramClient::attribute(first, "r=") + "A");
+  });
+  run("another channel binding header, proven", [](Client, Text first, Text) {
+    const ScramClient other{.user = "alice", .password = "wonderland", .gs2 = "y,,"};
+    return other.final_message(first);
+  });
+  run("channel binding from nowhere", [](Client, Text first, Text) {
+    const ScramClient other{.user = "alice", .password = "wonderland", .gs2 = "p=tls-unique,,data"};
+    return other.final_message(first);
+  });
+  run("an authzid slipped in", [](Client, Text first, Text) {
+    const ScramClient other{.user = "alice", .password = "wonderland", .gs2 = "n,a=bob,"};
+    return other.final_message(first);
+  });
+  run("another user's proof", [](Client, Text first, Text) {
+    const ScramClient other{.user = "alice", .password = "other"};
+    return other.final_message(first);
+  });
+  run("without proof", [](Client, Text, Text good) { return good.substr(0, good.find(",p=")); });
+  run("with an empty proof", [](Client, Text, Text good) { return good.substr(0, good.find(",p=") + 3); });
+  run("cut short", [](Client, Text, Text good) { return good.substr(0, good.size() - 5); });
+  run("a bit changed", [](Client, Text, Text good) {
+    auto spoilt = good;
+    auto& letter = spoilt[spoilt.size() - 10];
+    letter = letter == 'A' ? 'B' : 'A';
+    return spoilt;
+  });
+  run("a long proof", [](Client, Text, Text good) { return good + std::string(3000, 'A'); });
+  run("a huge message", [](Client, Text, Text good) { return good + std::string(5000, 'A'); });
+  run("the first message again", [](Client client, Text, Text) { return client.first(); });
+}
+
+TEST_CASE("SCRAM: acting for another is refused even with the right password") {
+  ScramClient client{.user = "alice", .password = "wonderland", .gs2 = "n,a=bob,"};
+  auto one = exchange("SCRAM-SHA-256");
+  auto outcome = one.start(client.first());
+  if (const auto first = challenge(outcome); !first.empty()) {
+    outcome = one.step(client.final_message(first));
+    if (std::holds_alternative<Challenge>(outcome)) outcome = one.step("");
+  }
+  CHECK(refused(outcome));
+  check_over(one);
+}
+
+TEST_CASE("SCRAM: the last empty step may not be skipped, nor filled") {
+  ScramClient client{.user = "alice", .password = "wonderland"};
+  auto one = exchange("SCRAM-SHA-256");
+  const auto first = challenge(one.start(client.first()));
+  REQUIRE(std::holds_alternative<Challenge>(one.step(client.final_message(first))));
+  CHECK_FALSE(granted(one.step("x")) == "bob");
+  check_over(one);
+}
+
+TEST_CASE("SCRAM: a proof is good for one exchange only") {
+  ScramClient client{.user = "alice", .password = "wonderland"};
+  auto one = exchange("SCRAM-SHA-256");
+  const auto recorded = client.final_message(challenge(one.start(client.first())));
+  auto other = exchange("SCRAM-SHA-256");
+  REQUIRE_FALSE(challenge(other.start(client.first())).empty());
+  CHECK(refused(other.step(recorded)));
+}
+
+// libsasl2's own client, as libmemcached uses it.
+class SaslClient {
+ public:
+  SaslClient(std::string user, const std::string& password) : user_{std::move(user)} {
+    secret_.resize(sizeof(sasl_secret_t) + password.size());
+    auto* secret = reinterpret_cast<sasl_secret_t*>(secret_.data());
+    secret->len = password.size();
+    std::memcpy(secret->data, password.data(), password.size());
+    callbacks_ = {sasl_callback_t{SASL_CB_USER, as_callback(get_simple), this},
+                  sasl_callback_t{SASL_CB_AUTHNAME, as_callback(get_simple), this},
+                  sasl_callback_t{SASL_CB_PASS, as_callback(get_secret), this},
+                  sasl_callback_t{SASL_CB_LIST_END, nullptr, nullptr}};
+    REQUIRE(sasl_client_new("memcached", "localhost", nullptr, nullptr, callbacks_.data(), 0, &connection_) ==
+            SASL_OK);
+  }
+  ~SaslClient() { sasl_dispose(&connection_); }
+  SaslClient(const SaslClient&) = delete;
+  SaslClient& operator=(const SaslClient&) = delete;
+
+  Outcome log_in(const std::string& mechanisms) {
+    const char* out = nullptr;
+    unsigned size = 0;
+    const char* chosen = nullptr;
+    int result = sasl_client_start(connection_, mechanisms.c_str(), nullptr, &out, &size, &chosen);
+    if (result != SASL_OK && result != SASL_CONTINUE) return Refused{"client"};
+    mechanism = chosen;
+    auto one = exchange(chosen);
+    auto outcome = one.start({out, size});
+    while (std::holds_alternative<Challenge>(outcome)) {
+      const auto bytes = challenge(outcome);
+      result = sasl_client_step(connection_, bytes.data(), static_cast<unsigned>(bytes.size()), nullptr, &out,
+                                &size);
+      if (result != SASL_OK && result != SASL_CONTINUE) return Refused{"client"};
+      outcome = one.step({out, size});
+    }
+    return outcome;
+  }
+
+  std::string mechanism;
+
+ private:
+  template <typename Function>
+  static int (*as_callback(Function* function))() {
+    return reinterpret_cast<int (*)()>(reinterpret_cast<void (*)()>(function));
+  }
+  static int get_simple(void* self, int, const char** result, unsigned* size) {
+    const auto& user = static_cast<SaslClient*>(self)->user_;
+    *result = user.c_str();
+    if (size != nullptr) *size = static_cast<unsigned>(user.size());
+    return SASL_OK;
+  }
+  static int get_secret(sasl_conn_t*, void* self, int, sasl_secret_t** secret) {
+    *secret = reinterpret_cast<sasl_secret_t*>(static_cast<SaslClient*>(self)->secret_.data());
+    return SASL_OK;
+  }
+
+  std::string user_;
+  std::vector<char> secret_;
+  std::array<sasl_callback_t, 4> callbacks_{};
+  sasl_conn_t* connection_ = nullptr;
+};
+
+TEST_CASE("libsasl2's client logs in with every mechanism, and picks the strongest") {
+  users();
+  REQUIRE(sasl_client_init(nullptr) == SASL_OK);
+  for (const std::string mechanisms : {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}) {
+    CAPTURE(mechanisms);
+    CHECK(granted(SaslClient{"alice", "wonderland"}.log_in(mechanisms)) == "alice");
+    CHECK(granted(SaslClient{"bob@example.org", "builder"}.log_in(mechanisms)) == "bob@example.org");
+    CHECK(refused(SaslClient{"alice", "wonderlan"}.log_in(mechanisms)));
+    CHECK(refused(SaslClient{"ghost", "wonderland"}.log_in(mechanisms)));
+  }
+  SaslClient client{"alice", "wonderland"};
+  CHECK(granted(client.log_in(users()->mechanisms())) == "alice");
+  CHECK(client.mechanism == "SCRAM-SHA-512");
+  sasl_client_done();
+}
+
+TEST_CASE("many exchanges in several threads at once") {
+  users();
+  std::atomic<int> wrong = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&wrong, t] {
+        for (int i = 0; i < 10; ++i) {
+          const bool right = (i + t) % 2 == 0;
+          auto plain = exchange("PLAIN");
+          if (granted(plain.start(right ? "\0alice\0wonderland"s : "\0bob\0wonderland"s)) !=
+              (right ? "alice" : ""))
+            ++wrong;
+          ScramClient client{.user = t % 2 == 0 ? "alice" : "bob",
+                             .password = t % 2 == 0 ? "wonderland" : "other"};
+          if (!right) client.password = "wrong";
+          auto scram = exchange("SCRAM-SHA-256");
+          const auto first = challenge(scram.start(client.first()));
+          auto outcome = scram.step(client.final_message(first));
+          if (std::holds_alternative<Challenge>(outcome)) outcome = scram.step("");
+          if (granted(outcome) != (right ? client.user : "")) ++wrong;
+        }
+      });
+    }
+  }
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("exchanges may be begun on one thread and go on on another, and be dropped half-way") {
+  auto one = std::make_unique<SaslExchange>(users(), test::peer("192.0.2.1"), "SCRAM-SHA-256", true);
+  ScramClient client{.user = "alice", .password = "wonderland"};
+  std::string first;
+  std::jthread{[&] { first = challenge(one->start(client.first())); }}.join();
+  REQUIRE_FALSE(first.empty());
+  std::jthread{[&] {
+    CHECK(std::holds_alternative<Challenge>(one->step(client.final_message(first))));
+  }}.join();
+  one.reset();
+  CHECK(one == nullptr);
+}
+
+}  // namespace
+}  // namespace mcgate::auth
