@@ -14,7 +14,8 @@ constexpr std::size_t kMaxOpaque = 31;  // with its letter, memcached's 32
 constexpr std::string_view kInvalidFlag = "CLIENT_ERROR invalid flag";
 constexpr std::string_view kDuplicateFlag = "CLIENT_ERROR duplicate flag";
 constexpr std::string_view kBadToken = "CLIENT_ERROR bad token in command line format";
-constexpr std::string_view kTooManyFlags = "CLIENT_ERROR options flags are too long";
+constexpr std::string_view kBadKey = "CLIENT_ERROR error decoding key";
+constexpr std::string_view kBadModeLength = "CLIENT_ERROR incorrect length for M token";
 
 // What is wrong with a line, as memcached says it; empty if nothing is.
 using Problem = std::string_view;
@@ -49,7 +50,7 @@ Problem take_argument(Command command, FlagArgument kind, std::string_view text,
       number = canonical_number<std::uint64_t>(text);
       break;
     case FlagArgument::Mode:
-      if (text.size() != 1) return "CLIENT_ERROR incorrect length for M token";
+      if (text.size() != 1) return kBadModeLength;
       flag.argument = canonical_mode(command, text);
       if (!flag.argument.empty()) return {};
       return command == Command::MetaSet ? "CLIENT_ERROR invalid mode for ms M token"
@@ -90,7 +91,7 @@ Problem take_flag(Request& request, std::string_view token) {
 Problem take_key(Request& request, std::string_view sent) {
   std::string_view key = sent;
   if (has_flag(request, 'b')) {
-    if (!decode_base64(sent, request.decoded_key)) return "CLIENT_ERROR error decoding key";
+    if (!decode_base64(sent, request.decoded_key)) return kBadKey;
     key = request.decoded_key;
   }
   if (!valid_key(key)) return kBadFormat;
@@ -102,7 +103,10 @@ Problem take_key(Request& request, std::string_view sent) {
 // Key and flags; the flags are the tokens from `first_flag` on.
 Problem take_key_and_flags(TextLine& line, std::size_t first_flag) {
   Request& request = line.request;
-  if (line.more) return kTooManyFlags;
+  if (line.more) {
+    return request.caller.command == Command::MetaGet ? "CLIENT_ERROR options flags are too long"
+                                                      : "CLIENT_ERROR options flags too long";
+  }
   for (const std::string_view token : std::span{line.token}.first(line.count).subspan(first_flag)) {
     if (const Problem problem = take_flag(request, token); !problem.empty()) return problem;
   }
@@ -111,11 +115,19 @@ Problem take_key_and_flags(TextLine& line, std::size_t first_flag) {
   return {};
 }
 
+// md and ma call most of what may be wrong with flags by one name.
+Problem as_told(Command command, Problem problem) {
+  const bool summed_up = problem == kInvalidFlag || problem == kDuplicateFlag || problem == kBadToken ||
+                         problem == kBadModeLength || problem == kBadKey;
+  if (command == Command::MetaGet || !summed_up) return problem;
+  return "CLIENT_ERROR invalid or duplicate flag";
+}
+
 // mg, md, ma: key flag*.
 ParseResult parse_plain(TextLine& line) {
   if (line.count < 2) return refuse(line, kError);
   const Problem problem = take_key_and_flags(line, 2);
-  if (!problem.empty()) return refuse(line, problem);
+  if (!problem.empty()) return refuse(line, as_told(line.request.caller.command, problem));
   return Parsed{line.bytes};
 }
 

@@ -31,6 +31,8 @@ struct Form {
   bool loud = false;                // takes no `noreply`, though other forms of this name do
 };
 
+constexpr std::string_view kDetailUsage = "CLIENT_ERROR usage: stats detail on|off|dump";
+
 // Every form of every command here. What matches none is not known, or not with these arguments: matching
 // is exact, where memcached from 1.6.40 on takes prefixes.
 // clang-format off: a table
@@ -45,7 +47,7 @@ constexpr std::array kForms{
     Form{"stats", "conns", Command::StatsConns, {}, 0},
     Form{"stats", "settings", Command::StatsSettings, {}, 0},
     Form{"stats", "reset", Command::StatsReset, {}, 0},
-    Form{"stats", "detail", Command::StatsDetail, {OnOffDump}, 1, "CLIENT_ERROR usage: stats detail on|off|dump"},
+    Form{"stats", "detail", Command::StatsDetail, {OnOffDump}, 1, kDetailUsage},
     Form{"stats", "cachedump", Command::StatsCachedump, {Unsigned, Unsigned}, 2, kBadFormat},
     Form{"stats", "extstore", Command::StatsExtstore, {}, 0},
     Form{"flush_all", "", Command::FlushAll, {}, 0},
@@ -187,6 +189,15 @@ ParseResult take_form(TextLine& line, const Form& form, Words words) {
   return Parsed{line.bytes};
 }
 
+// What is said to a line of a known command that has none of its forms.
+std::string_view unknown_form(const Group& group, Words words) {
+  if (group.command == Command::Stats && !words.empty()) {
+    if (words[0] == "detail") return kDetailUsage;
+    if (words[0] == "cachedump" && words.size() < 3) return "CLIENT_ERROR bad command line";
+  }
+  return group.unknown;
+}
+
 ParseResult parse_group(TextLine& line, const Group& group) {
   Request& request = line.request;
   request.caller.command = group.command;
@@ -199,8 +210,7 @@ ParseResult parse_group(TextLine& line, const Group& group) {
   }
   const Form* const form = find_form(group.name, words);
   if (form == nullptr) {
-    const bool detail = group.command == Command::Stats && !words.empty() && words[0] == "detail";
-    return refuse(line, detail ? "CLIENT_ERROR usage: stats detail on|off|dump" : group.unknown);
+    return refuse(line, unknown_form(group, words));
   }
   if (form->loud && request.caller.quiet) {
     request.caller.quiet = false;

@@ -67,6 +67,7 @@ TEST_CASE("meta lines that are refused, told even where they are quiet") {
   constexpr std::string_view kFormat = "CLIENT_ERROR bad command line format";
   constexpr std::string_view kToken = "CLIENT_ERROR bad token in command line format";
   constexpr std::string_view kFlag = "CLIENT_ERROR invalid flag";
+  constexpr std::string_view kFlags = "CLIENT_ERROR invalid or duplicate flag";
   struct Row {
     std::string input;
     std::string_view reply;
@@ -89,10 +90,10 @@ TEST_CASE("meta lines that are refused, told even where they are quiet") {
            Row{"mg k \x01\r\n", kFlag},
            Row{"mg k F1\r\n", kFlag},
            Row{"mg k I\r\n", kFlag},
-           Row{"md k v\r\n", kFlag},
-           Row{"md k N1\r\n", kFlag},
-           Row{"ma k F1\r\n", kFlag},
-           Row{"ma k I\r\n", kFlag},
+           Row{"md k v\r\n", kFlags},
+           Row{"md k N1\r\n", kFlags},
+           Row{"ma k F1\r\n", kFlags},
+           Row{"ma k I\r\n", kFlags},
            Row{"mg k sv\r\n", kToken},
            Row{"mg k q1\r\n", kToken},
            Row{"mg k T\r\n", kToken},
@@ -102,13 +103,15 @@ TEST_CASE("meta lines that are refused, told even where they are quiet") {
            Row{"mg k T2147483648\r\n", kToken},
            Row{"mg k N\r\n", kToken},
            Row{"mg k C-1\r\n", kToken},
-           Row{"ma k D18446744073709551616\r\n", kToken},
+           Row{"ma k D18446744073709551616\r\n", kFlags},
            Row{"mg k O\r\n", kToken},
            Row{"mg k Oa\tb\r\n", kToken},
            Row{"mg k O\xff\r\n", kToken},
            Row{"mg k O" + std::string(32, 'o') + "\r\n", "CLIENT_ERROR opaque token too long"},
-           Row{"ma k M\r\n", "CLIENT_ERROR incorrect length for M token"},
-           Row{"ma k MII\r\n", "CLIENT_ERROR incorrect length for M token"},
+           Row{"ma k M\r\n", kFlags},
+           Row{"ma k MII\r\n", kFlags},
+           Row{"md k C1 C1\r\n", kFlags},
+           Row{"md k b\r\n", kFlags},
            Row{"ma k MS\r\n", "CLIENT_ERROR invalid mode for ma M token"},
            Row{"me k b\r\n", kFormat},
            Row{"me a\x01\r\n", kFormat},
@@ -153,7 +156,8 @@ TEST_CASE("ms lines that are refused: the data never becomes a command") {
            Row{"ms k 5 b\r\n", "CLIENT_ERROR error decoding key", 7},
            Row{"ms " + kTooLongKey + " 5\r\n", "CLIENT_ERROR bad command line format", 7},
            Row{" ms k 5\r\n", "ERROR", 7},
-           Row{"ms k 5 a b c d e f g h i j k l m n o p q\r\n", "CLIENT_ERROR options flags are too long", 7},
+           Row{"ms k 5 a b c d e f g h i j k l m n o p q\r\n", "CLIENT_ERROR options flags too long", 7},
+           Row{"ms k 5 M\r\n", "CLIENT_ERROR incorrect length for M token", 7},
            Row{"ms k 1048577 q\r\n", "SERVER_ERROR object too large for cache", 1048579},
            Row{"ms k 67108863\r\n", "SERVER_ERROR object too large for cache", 0, true},
            Row{"ms k 18446744073709551615\r\n", "SERVER_ERROR object too large for cache", 0, true},
