@@ -29,42 +29,42 @@ struct Problem {
   Place place;
   std::string message;  // what is wrong, what was expected, what to do
 };
-// "file:line:column: message", as compilers say it.
+// "file:line:column: message", as compilers say it; one line, without control characters.
 std::string format(const Problem& problem);
 
 // "127.0.0.1:11211", "[::1]:11211" or "unix:/path". Names are not resolved.
 struct Address {
   enum class Family : std::uint8_t { Ipv4, Ipv6, Unix };
   Family family = Family::Ipv4;
-  std::string host;         // the address or the socket's path
-  std::uint16_t port = 0;   // 0: any free one (listeners only)
-  bool is_local() const;    // loopback or Unix socket
+  std::string host;        // the address or the socket's path
+  std::uint16_t port = 0;  // 0: any free one (listeners only)
+  bool is_local() const;   // loopback or Unix socket
 };
 std::expected<Address, std::string> parse_address(std::string_view text);
 std::string format(const Address& address);
 
 struct Tls {
-  std::string certificate;  // PEM, chain included
-  std::string key;          // PEM
-  bool require_1_3 = false; // minimum_version = "1.3" (else "1.2")
+  std::string certificate;   // PEM, chain included
+  std::string key;           // PEM
+  bool require_1_3 = false;  // minimum_version = "1.3" (else "1.2")
 };
 
 struct Listener {
   Place place;
   Address address;
-  std::uint32_t mode = 0660;             // of a Unix socket
+  std::uint32_t mode = 0660;  // of a Unix socket
   std::optional<Tls> tls;
-  std::vector<Network> networks;         // clients from elsewhere are closed at once; empty: anyone
-  bool text_login = true;                // `set` + "user password" logs in
-  bool insecure_passwords = false;       // take passwords without TLS from clients that are not local
-  std::string anonymous;                 // user whose rights those who do not log in have; empty: none
+  std::vector<Network> networks;    // clients from elsewhere are closed at once; empty: anyone
+  bool text_login = true;           // `set` + "user password" logs in
+  bool insecure_passwords = false;  // take passwords without TLS from clients that are not local
+  std::string anonymous;            // user whose rights those who do not log in have; empty: none
 };
 
 struct Upstream {
   Place place;
   Address address;
   bool insecure_remote = false;
-  std::uint32_t links = 1;                        // per worker and dialect
+  std::uint32_t links = 1;  // per worker and dialect
   std::chrono::milliseconds connect_timeout{1000};
   std::chrono::milliseconds reply_timeout{10'000};
 };
@@ -98,16 +98,17 @@ struct Log {
 
 struct Login {
   std::vector<std::string> mechanisms{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};  // at most these
-  std::uint32_t runners = 2;           // threads
-  std::uint32_t queue = 1024;          // log-ins waiting for one
-  std::uint32_t remembered = 4096;     // PLAIN checks remembered
+  std::uint32_t runners = 2;                                                       // threads
+  std::uint32_t queue = 1024;                                                      // log-ins waiting for one
+  std::uint32_t remembered = 4096;                                                 // PLAIN checks remembered
 };
 
 // What a grant allows or denies: every command in `commands` on every key that begins with one of `keys`.
 struct Grant {
   Place place;
   protocol::CommandSet commands;
-  std::vector<std::string> keys;  // literal prefixes, the `*` taken off; exact keys have `exact` set
+  std::vector<std::string> keys;  // literal prefixes, the `*` taken off; exact keys have `exact` set. A
+                                  // grant of commands without keys that names none has "", as "*" would
   std::vector<bool> exact;        // parallel to keys: written without a trailing `*`
 };
 
@@ -121,9 +122,9 @@ struct Role {
 struct User {
   Place place;
   std::string name;
-  std::vector<Secret> secrets;     // verifiers as text; parsed by auth
+  std::vector<Secret> secrets;  // verifiers as text; parsed by auth
   std::vector<Place> secret_places;
-  std::vector<Network> networks;   // may log in from; empty: anywhere
+  std::vector<Network> networks;  // may log in from; empty: anywhere
   std::vector<std::string> roles;
 };
 
@@ -131,7 +132,7 @@ struct Config {
   std::string file;
   std::vector<Listener> listeners;
   Upstream upstream;
-  std::uint32_t workers = 0;  // 0: one per core
+  std::uint32_t workers = 0;      // 0: one per core
   bool denied_no_access = false;  // denied_status = "no-access": binary refusals say 0x24 instead of 0x20
   Timeouts timeouts;
   Limits limits;

@@ -1,0 +1,328 @@
+#include "conf/config.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
+#include <unordered_map>
+#include <utility>
+
+#include "conf/grants.hpp"
+#include "conf/section_reader.hpp"
+
+namespace mcgate::conf {
+namespace {
+
+constexpr std::size_t kMaxFile = 16 * 1024 * 1024;
+constexpr std::array<std::string_view, 3> kMechanisms{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};
+
+// Remembers where each name was first, and reports the second.
+class Names {
+ public:
+  Names(std::string_view what, Problems& problems) : what_{what}, problems_{problems} {}
+
+  void add(const std::string& name, Place place) {
+    const auto [first, added] = places_.emplace(name, place);
+    if (added) return;
+    problems_.add(place,
+                  fmt::format("{} {:?} is there already, in line {}", what_, name, first->second.line));
+  }
+  bool knows(const std::string& name) const { return places_.contains(name); }
+
+ private:
+  std::string_view what_;
+  Problems& problems_;
+  std::unordered_map<std::string, Place> places_;
+};
+
+// A control would forge lines of a log, and a space would end the name in a text log-in.
+bool valid_name(std::string_view name) {
+  return std::ranges::none_of(name, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte <= 0x20 || byte == 0x7f;
+  });
+}
+
+std::vector<Network> read_networks(SectionReader& reader, Problems& problems) {
+  std::vector<Network> networks;
+  for (const PlacedText& item : reader.texts("networks")) {
+    if (const auto network = parse_network(item.text)) {
+      networks.push_back(*network);
+    } else {
+      problems.add(item.place, network.error());
+    }
+  }
+  return networks;
+}
+
+std::optional<Address> read_address(SectionReader& reader, Problems& problems) {
+  const auto text = reader.text("address");
+  if (!text) return std::nullopt;
+  auto address = parse_address(text->text);
+  if (address) return std::move(*address);
+  problems.add(text->place, address.error());
+  return std::nullopt;
+}
+
+Tls read_tls(PlacedTable table, Problems& problems) {
+  SectionReader reader{table, Section::ListenerTls, problems};
+  Tls tls;
+  if (auto certificate = reader.text("certificate")) tls.certificate = std::move(certificate->text);
+  if (auto key = reader.text("key")) tls.key = std::move(key->text);
+  reader.choice("minimum_version", tls.require_1_3, {{"1.2", false}, {"1.3", true}});
+  return tls;
+}
+
+Listener read_listener(PlacedTable table, Names& addresses, const Names& users, Problems& problems) {
+  SectionReader reader{table, Section::Listener, problems};
+  Listener listener;
+  listener.place = table.place;
+  if (auto address = read_address(reader, problems)) {
+    listener.address = std::move(*address);
+    const bool is_socket = listener.address.family == Address::Family::Unix;
+    // Any number of listeners may ask for any free port.
+    if (is_socket || listener.address.port != 0)
+      addresses.add(format(listener.address), reader.place_of("address"));
+    if (reader.has("mode") && !is_socket) {
+      problems.add(reader.place_of("mode"), "mode is for a unix: address only");
+    }
+    if (reader.has("networks") && is_socket) {
+      problems.add(reader.place_of("networks"), "networks cannot limit a unix: address: use mode");
+    }
+  }
+  reader.mode("mode", listener.mode);
+  listener.networks = read_networks(reader, problems);
+  reader.boolean("text_login", listener.text_login);
+  reader.boolean("insecure_passwords", listener.insecure_passwords);
+  if (auto user = reader.text("anonymous")) {
+    if (!users.knows(user->text))
+      problems.add(user->place, fmt::format("anonymous: no user has the name {:?}", user->text));
+    listener.anonymous = std::move(user->text);
+  }
+  if (const auto tls = reader.table("tls")) listener.tls = read_tls(*tls, problems);
+  return listener;
+}
+
+Upstream read_upstream(PlacedTable table, Problems& problems) {
+  SectionReader reader{table, Section::Upstream, problems};
+  Upstream upstream;
+  upstream.place = table.place;
+  reader.boolean("insecure_remote", upstream.insecure_remote);
+  reader.integer("links", upstream.links);
+  reader.seconds("connect_timeout_seconds", upstream.connect_timeout);
+  reader.seconds("reply_timeout_seconds", upstream.reply_timeout);
+  auto address = read_address(reader, problems);
+  if (!address) return upstream;
+  upstream.address = std::move(*address);
+  const Place place = reader.place_of("address");
+  if (upstream.address.family != Address::Family::Unix && upstream.address.port == 0) {
+    problems.add(place, "memcached's port cannot be 0");
+  }
+  if (!upstream.address.is_local() && !upstream.insecure_remote) {
+    problems.add(place,
+                 "memcached must be on loopback or a unix: address, since nothing protects the way to it; "
+                 "insecure_remote = true permits another");
+  }
+  return upstream;
+}
+
+void read_timeouts(PlacedTable table, Timeouts& timeouts, Problems& problems) {
+  SectionReader reader{table, Section::Timeouts, problems};
+  reader.seconds("handshake_seconds", timeouts.handshake);
+  reader.seconds("login_seconds", timeouts.login);
+  reader.seconds("request_seconds", timeouts.request);
+  reader.seconds("write_seconds", timeouts.write);
+  reader.seconds("idle_seconds", timeouts.idle);
+  reader.seconds("drain_seconds", timeouts.drain);
+}
+
+void read_limits(PlacedTable table, Limits& limits, Problems& problems) {
+  SectionReader reader{table, Section::Limits, problems};
+  reader.integer("sessions", limits.sessions);
+  reader.integer("value_bytes", limits.value_bytes);
+  reader.integer("keys_per_request", limits.keys_per_request);
+  reader.integer("session_output_bytes", limits.session_output_bytes);
+  reader.integer("requests_in_flight", limits.requests_in_flight);
+  reader.integer("link_output_bytes", limits.link_output_bytes);
+  reader.integer("streams", limits.streams);
+
+  // Less would be a value that is allowed and can never pass.
+  const auto must_hold_a_value = [&](std::string_view name, std::size_t bytes) {
+    if (bytes >= limits.value_bytes) return;
+    problems.add(reader.place_of(name),
+                 fmt::format("{} ({}) must be at least value_bytes ({})", name, bytes, limits.value_bytes));
+  };
+  must_hold_a_value("session_output_bytes", limits.session_output_bytes);
+  must_hold_a_value("link_output_bytes", limits.link_output_bytes);
+}
+
+void read_log(PlacedTable table, Log& log, Problems& problems) {
+  SectionReader reader{table, Section::Log, problems};
+  reader.choice("format", log.format, {{"logfmt", LogFormat::Logfmt}, {"json", LogFormat::Json}});
+  reader.choice("level", log.level,
+                {{"debug", LogLevel::Debug},
+                 {"info", LogLevel::Info},
+                 {"warning", LogLevel::Warning},
+                 {"error", LogLevel::Error}});
+}
+
+void read_login(PlacedTable table, Login& login, Problems& problems) {
+  SectionReader reader{table, Section::Login, problems};
+  reader.integer("runners", login.runners);
+  reader.integer("queue", login.queue);
+  reader.integer("remembered", login.remembered);
+  if (!reader.has("mechanisms")) return;
+  login.mechanisms.clear();
+  Names names{"mechanism", problems};
+  for (PlacedText& item : reader.texts("mechanisms")) {
+    if (std::ranges::find(kMechanisms, item.text) == kMechanisms.end()) {
+      problems.add(item.place, fmt::format("unknown mechanism {:?}; known are {}, {} and {}", item.text,
+                                           kMechanisms[0], kMechanisms[1], kMechanisms[2]));
+      continue;
+    }
+    names.add(item.text, item.place);
+    login.mechanisms.push_back(std::move(item.text));
+  }
+}
+
+User read_user(PlacedTable table, Names& names, const Names& roles, Problems& problems) {
+  SectionReader reader{table, Section::User, problems};
+  User user;
+  user.place = table.place;
+  if (auto name = reader.text("name")) {
+    names.add(name->text, name->place);
+    if (!valid_name(name->text)) {
+      problems.add(name->place,
+                   fmt::format("{:?}: a user's name holds no space or control character", name->text));
+    }
+    user.name = std::move(name->text);
+  }
+  for (PlacedText& item : reader.texts("secrets")) {
+    Secret secret{std::move(item.text)};
+    // What it is instead may be a password: never quoted.
+    if (!secret.reveal().starts_with("SCRAM-SHA-256$") && !secret.reveal().starts_with("SCRAM-SHA-512$")) {
+      problems.add(
+          item.place,
+          "a secret must be a verifier, SCRAM-SHA-256$… or SCRAM-SHA-512$…; mcgate user passwd makes one");
+    }
+    user.secrets.push_back(std::move(secret));
+    user.secret_places.push_back(item.place);
+  }
+  user.networks = read_networks(reader, problems);
+  for (PlacedText& role : reader.texts("roles")) {
+    if (!roles.knows(role.text)) problems.add(role.place, fmt::format("there is no [role.{}]", role.text));
+    user.roles.push_back(std::move(role.text));
+  }
+  return user;
+}
+
+void read_roles(PlacedTable table, std::vector<Role>& roles, Names& names, Problems& problems) {
+  for (Member& member : *table.table) {
+    names.add(member.key, member.place);
+    if (auto* role = std::get_if<Members>(&member.value.data)) {
+      roles.push_back(read_role(member.key, {member.value.place, role}, problems));
+    } else {
+      problems.add(member.value.place,
+                   fmt::format("role.{} must be a table, [role.{}]", member.key, member.key));
+    }
+  }
+}
+
+Config read_config(Members document, Problems& problems) {
+  SectionReader reader{{Place{}, &document}, Section::Top, problems};
+  Config config;
+  reader.integer("workers", config.workers);
+  reader.choice("denied_status", config.denied_no_access, {{"auth-error", false}, {"no-access", true}});
+  if (const auto table = reader.table("timeouts")) read_timeouts(*table, config.timeouts, problems);
+  if (const auto table = reader.table("limits")) read_limits(*table, config.limits, problems);
+  if (const auto table = reader.table("log")) read_log(*table, config.log, problems);
+  if (const auto table = reader.table("login")) read_login(*table, config.login, problems);
+  if (const auto table = reader.table("upstream")) config.upstream = read_upstream(*table, problems);
+
+  // In this order, since users name roles, and listeners users.
+  Names roles{"role", problems};
+  if (const auto table = reader.table("role")) read_roles(*table, config.roles, roles, problems);
+  Names users{"user", problems};
+  for (const PlacedTable& table : reader.tables("user")) {
+    config.users.push_back(read_user(table, users, roles, problems));
+  }
+  Names addresses{"listener", problems};
+  for (const PlacedTable& table : reader.tables("listener")) {
+    config.listeners.push_back(read_listener(table, addresses, users, problems));
+  }
+  return config;
+}
+
+class File {
+ public:
+  explicit File(const std::string& name) : fd_{::open(name.c_str(), O_RDONLY | O_CLOEXEC)} {}
+  ~File() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  // All of it, or one byte more than a configuration may have.
+  std::expected<Secret, std::string> read() const {
+    struct stat status{};
+    if (fd_ < 0 || ::fstat(fd_, &status) != 0) return std::unexpected(reason());
+    if (S_ISDIR(status.st_mode)) return std::unexpected(std::string{"it is a directory"});
+    std::string text;
+    // At once, so that growing leaves no copy of the verifiers behind.
+    text.reserve(std::min(static_cast<std::size_t>(status.st_size), kMaxFile) + 1);
+    std::array<char, 65'536> buffer;
+    while (text.size() <= kMaxFile) {
+      const ssize_t got = ::read(fd_, buffer.data(), buffer.size());
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return std::unexpected(reason());
+      if (got == 0) break;
+      text.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+    OPENSSL_cleanse(buffer.data(), buffer.size());
+    return Secret{std::move(text)};
+  }
+
+ private:
+  static std::string reason() { return std::generic_category().message(errno); }
+
+  int fd_;
+};
+
+}  // namespace
+
+std::string format(const Problem& problem) {
+  const auto [line, column] = problem.place;
+  std::string text = line == 0 ? fmt::format("{}: {}", problem.file, problem.message)
+                               : fmt::format("{}:{}:{}: {}", problem.file, line, column, problem.message);
+  // Names of the file may be quoted in it, and a terminal is to show them, not to obey them.
+  std::ranges::replace_if(
+      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  return text;
+}
+
+std::expected<Config, std::vector<Problem>> parse(std::string_view text, std::string file) {
+  if (text.size() > kMaxFile) {
+    return std::unexpected(
+        std::vector{Problem{file, {}, fmt::format("a configuration has {} bytes at most", kMaxFile)}});
+  }
+  auto document = read_toml(text, file);
+  if (!document) return std::unexpected(std::vector{std::move(document.error())});
+  Problems problems{file};
+  Config config = read_config(std::move(*document), problems);
+  if (!problems.empty()) return std::unexpected(problems.take());
+  config.file = std::move(file);
+  return config;
+}
+
+std::expected<Config, std::vector<Problem>> load(const std::string& file) {
+  const auto text = File{file}.read();
+  if (!text) return std::unexpected(std::vector{Problem{file, {}, "cannot be read: " + text.error()}});
+  return parse(text->reveal(), file);
+}
+
+}  // namespace mcgate::conf

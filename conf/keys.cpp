@@ -1,0 +1,135 @@
+#include "conf/keys.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+namespace mcgate::conf {
+namespace {
+
+using enum Type;
+
+constexpr std::int64_t kGiB = 1'073'741'824;
+constexpr std::int64_t kTiB = 1024 * kGiB;
+constexpr std::int64_t kHour = 3'600'000;  // in milliseconds
+constexpr std::int64_t kDay = 24 * kHour;
+
+// clang-format off: a table
+constexpr auto kRows = std::to_array<KeyRow>({
+    // section                name                       type     least  most        fallback           help
+    {Section::Top,            "workers",                 Integer, 0,     256,        "0",               "threads that serve clients; 0: one per core"},
+    {Section::Top,            "denied_status",           Text,    1,     32,         "\"auth-error\"",  "status of a denied binary request: \"auth-error\" (0x20) or \"no-access\" (0x24)"},
+    {Section::Top,            "listener",                Tables,  1,     64,         "",                "where clients connect"},
+    {Section::Top,            "upstream",                Table,   0,     0,          "",                "the memcached behind"},
+    {Section::Top,            "timeouts",                Table,   0,     0,          "see [timeouts]",  "how long a client may take"},
+    {Section::Top,            "limits",                  Table,   0,     0,          "see [limits]",    "how much a client may take"},
+    {Section::Top,            "log",                     Table,   0,     0,          "see [log]",       "what is written to stderr"},
+    {Section::Top,            "login",                   Table,   0,     0,          "see [login]",     "how clients log in"},
+    {Section::Top,            "user",                    Tables,  0,     100'000,    "none",            "who may log in"},
+    {Section::Top,            "role",                    Table,   0,     0,          "none",            "what users may do, by the role's name"},
+
+    {Section::Listener,       "address",                 Text,    1,     128,        "",                "IP address and port, or unix:/path"},
+    {Section::Listener,       "mode",                    Mode,    0,     0777,       "\"0660\"",        "permissions of a Unix socket"},
+    {Section::Listener,       "networks",                Texts,   0,     10'000,     "[]",              "clients from elsewhere are closed at once; none: anyone"},
+    {Section::Listener,       "text_login",              Boolean, 0,     1,          "true",            "a set with \"user password\" as its data logs in"},
+    {Section::Listener,       "insecure_passwords",      Boolean, 0,     1,          "false",           "take passwords without TLS from clients that are not local"},
+    {Section::Listener,       "anonymous",               Text,    1,     255,        "none",            "user whose rights clients have that do not log in"},
+    {Section::Listener,       "tls",                     Table,   0,     0,          "none",            "speak TLS; without, the listener is plain"},
+
+    {Section::ListenerTls,    "certificate",             Text,    1,     4096,       "",                "PEM file of the certificate and its chain"},
+    {Section::ListenerTls,    "key",                     Text,    1,     4096,       "",                "PEM file of the private key"},
+    {Section::ListenerTls,    "minimum_version",         Text,    1,     8,          "\"1.2\"",         "oldest TLS version spoken: \"1.2\" or \"1.3\""},
+
+    {Section::Upstream,       "address",                 Text,    1,     128,        "",                "memcached's IP address and port, or unix:/path"},
+    {Section::Upstream,       "insecure_remote",         Boolean, 0,     1,          "false",           "permit a memcached that is not on loopback or a Unix socket"},
+    {Section::Upstream,       "links",                   Integer, 1,     64,         "1",               "connections to memcached, per worker and protocol"},
+    {Section::Upstream,       "connect_timeout_seconds", Seconds, 1,     kHour,      "1",               "until a connection stands"},
+    {Section::Upstream,       "reply_timeout_seconds",   Seconds, 1,     kHour,      "10",              "until memcached has answered"},
+
+    {Section::Timeouts,       "handshake_seconds",       Seconds, 1,     kHour,      "20",              "for the TLS handshake"},
+    {Section::Timeouts,       "login_seconds",           Seconds, 1,     kHour,      "60",              "from the handshake's end to being logged in"},
+    {Section::Timeouts,       "request_seconds",         Seconds, 1,     kHour,      "60",              "from a request's first byte to its last"},
+    {Section::Timeouts,       "write_seconds",           Seconds, 1,     kHour,      "60",              "with output waiting that the client does not read"},
+    {Section::Timeouts,       "idle_seconds",            Seconds, 0,     30 * kDay,  "0",               "between requests; 0: for ever"},
+    {Section::Timeouts,       "drain_seconds",           Seconds, 0,     kHour,      "10",              "for what is under way when mcgate stops"},
+
+    {Section::Limits,         "sessions",                Integer, 1,     10'000'000, "20000",           "clients connected at a time"},
+    {Section::Limits,         "value_bytes",             Integer, 1,     kGiB,       "1048576",         "longest value"},
+    {Section::Limits,         "keys_per_request",        Integer, 1,     1'000'000,  "10000",           "keys in one get"},
+    {Section::Limits,         "session_output_bytes",    Integer, 4096,  kTiB,       "67108864",        "replies waiting for a client that does not read; no less than value_bytes"},
+    {Section::Limits,         "requests_in_flight",      Integer, 1,     1'000'000,  "1024",            "requests of a session that wait for their replies"},
+    {Section::Limits,         "link_output_bytes",       Integer, 4096,  kTiB,       "67108864",        "requests waiting for memcached, per connection to it; no less than value_bytes"},
+    {Section::Limits,         "streams",                 Integer, 0,     10'000,     "8",               "watch and lru_crawler metadump at a time, per worker"},
+
+    {Section::Log,            "format",                  Text,    1,     16,         "\"logfmt\"",      "\"logfmt\" or \"json\""},
+    {Section::Log,            "level",                   Text,    1,     16,         "\"info\"",        "the least that is written: \"debug\", \"info\", \"warning\" or \"error\""},
+
+    {Section::Login,          "mechanisms",              Texts,   0,     16,         "[\"PLAIN\", \"SCRAM-SHA-256\", \"SCRAM-SHA-512\"]", "SASL mechanisms, at most these"},
+    {Section::Login,          "runners",                 Integer, 1,     256,        "2",               "threads that check passwords"},
+    {Section::Login,          "queue",                   Integer, 1,     1'000'000,  "1024",            "log-ins waiting for a thread"},
+    {Section::Login,          "remembered",              Integer, 0,     10'000'000, "4096",            "successful password checks remembered"},
+
+    {Section::User,           "name",                    Text,    1,     255,        "",                "the name that the client logs in with"},
+    {Section::User,           "secrets",                 Texts,   0,     8,          "[]",              "verifiers, as `mcgate user passwd` prints them; any of them will do"},
+    {Section::User,           "networks",                Texts,   0,     10'000,     "[]",              "where the user may log in from; none: anywhere"},
+    {Section::User,           "roles",                   Texts,   0,     1000,       "[]",              "what the user may do"},
+
+    {Section::Role,           "allow",                   Tables,  0,     10'000,     "[]",              "grants: what is allowed"},
+    {Section::Role,           "deny",                    Tables,  0,     10'000,     "[]",              "grants: what is denied, whatever allows it"},
+
+    {Section::Grant,          "commands",                Texts,   1,     256,        "",                "categories, commands, or \"*\": all but admin"},
+    {Section::Grant,          "keys",                    Texts,   1,     100'000,    "\"*\" if no command has keys", "keys, or prefixes of keys with a trailing *"},
+});
+// clang-format on
+
+constexpr bool no_key_twice() {
+  for (std::size_t i = 0; i < kRows.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (kRows[i].section == kRows[j].section && kRows[i].name == kRows[j].name) return false;
+    }
+  }
+  return true;
+}
+static_assert(no_key_twice());
+
+}  // namespace
+
+std::span<const KeyRow> all_keys() {
+  return kRows;
+}
+
+const KeyRow* find_key(Section section, std::string_view name) {
+  const auto* const found = std::ranges::find_if(
+      kRows, [&](const KeyRow& row) { return row.section == section && row.name == name; });
+  return found == kRows.end() ? nullptr : found;
+}
+
+std::string_view title(Section section) {
+  switch (section) {
+    case Section::Top:
+      return "the top-level table";
+    case Section::Listener:
+      return "[[listener]]";
+    case Section::ListenerTls:
+      return "[listener.tls]";
+    case Section::Upstream:
+      return "[upstream]";
+    case Section::Timeouts:
+      return "[timeouts]";
+    case Section::Limits:
+      return "[limits]";
+    case Section::Log:
+      return "[log]";
+    case Section::Login:
+      return "[login]";
+    case Section::User:
+      return "[[user]]";
+    case Section::Role:
+      return "[role.NAME]";
+    case Section::Grant:
+      return "a grant";
+  }
+  return {};
+}
+
+}  // namespace mcgate::conf

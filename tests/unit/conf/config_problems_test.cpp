@@ -1,0 +1,198 @@
+// What is wrong with a configuration is told in these words, at these places.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "conf/config.hpp"
+#include "tests/unit/conf/configs.hpp"
+
+using namespace mcgate::conf;
+using namespace mcgate::conf::test;
+
+TEST_CASE("each mistake is named with its place") {
+  struct Row {
+    std::string_view added;     // to a configuration that is right; begins in line 3
+    std::string_view problems;  // all of them, without the file's name
+  };
+  const std::vector<Row> rows{
+      {"workers = \"x\"", "3:11: workers must be an integer from 0 to 256, not a string"},
+      {"workers = 1.0", "3:11: workers must be an integer from 0 to 256, not a decimal"},
+      {"workers = -1", "3:11: workers must be an integer from 0 to 256, not -1"},
+      {"workers = 257", "3:11: workers must be an integer from 0 to 256, not 257"},
+      {"workers = 9223372036854775807",
+       "3:11: workers must be an integer from 0 to 256, not 9223372036854775807"},
+      {"worker = 1", "3:1: unknown key \"worker\" in the top-level table (did you mean \"workers\"?)"},
+      {"role.web = 1", "3:12: role.web must be a table, [role.web]"},
+      {"user = { name = \"a\" }", "3:8: user must be an array of 0 to 100000 tables, not a table"},
+      {"user = [1]", "3:9: user holds tables only, not an integer"},
+      {"limits = 1", "3:10: limits must be a table, not an integer"},
+      {"log = 2020-01-01", "3:7: log must be a table, not a date or time"},
+      {"denied_status = \"denied\"",
+       "3:17: denied_status must be one of \"auth-error\", \"no-access\", not \"denied\""},
+      {"denied_status = true", "3:17: denied_status must be a string of 1 to 32 bytes, not a boolean"},
+      {"[log]\nlevel = \"trace\"",
+       "4:9: level must be one of \"debug\", \"info\", \"warning\", \"error\", not \"trace\""},
+      {"[log]\nlevel = \"INFO\"",
+       "4:9: level must be one of \"debug\", \"info\", \"warning\", \"error\", not \"INFO\""},
+      {"[log]\nfile = \"x\"", "4:1: unknown key \"file\" in [log]; known are format, level"},
+
+      {"[timeouts]\nlogin_seconds = 0",
+       "4:17: login_seconds must be a number of seconds from 0.001 to 3600, not 0"},
+      {"[timeouts]\nlogin_seconds = 0.0004",
+       "4:17: login_seconds must be a number of seconds from 0.001 to 3600, not 0.0004"},
+      {"[timeouts]\nlogin_seconds = nan",
+       "4:17: login_seconds must be a number of seconds from 0.001 to 3600, not nan"},
+      {"[timeouts]\nlogin_seconds = inf",
+       "4:17: login_seconds must be a number of seconds from 0.001 to 3600, not inf"},
+      {"[timeouts]\nidle_seconds = -1",
+       "4:16: idle_seconds must be a number of seconds from 0 to 2592000, not -1"},
+      {"[timeouts]\nidle_seconds = \"1s\"",
+       "4:16: idle_seconds must be a number of seconds from 0 to 2592000, not a string"},
+
+      {"[limits]\nvalue_bytes = 1073741825",
+       "4:15: value_bytes must be an integer from 1 to 1073741824, not 1073741825"},
+      {"[limits]\nvalue_bytes = 10000\nsession_output_bytes = 9999",
+       "5:24: session_output_bytes (9999) must be at least value_bytes (10000)"},
+      {"[limits]\nlink_output_bytes = 1048575",
+       "4:21: link_output_bytes (1048575) must be at least value_bytes (1048576)"},
+      {"[limits]\nvalue_bytes = 100000000",
+       "3:1: link_output_bytes (67108864) must be at least value_bytes (100000000)\n"
+       "3:1: session_output_bytes (67108864) must be at least value_bytes (100000000)"},
+
+      {"[login]\nmechanisms = [\"CRAM-MD5\"]",
+       "4:15: unknown mechanism \"CRAM-MD5\"; known are PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512"},
+      {"[login]\nmechanisms = [\"plain\"]",
+       "4:15: unknown mechanism \"plain\"; known are PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512"},
+      {"[login]\nmechanisms = [\"PLAIN\", \"PLAIN\"]",
+       "4:24: mechanism \"PLAIN\" is there already, in line 4"},
+      {"[login]\nrunners = 0", "4:11: runners must be an integer from 1 to 256, not 0"},
+
+      {"[[user]]", "3:1: [[user]] needs name: the name that the client logs in with"},
+      {"[[user]]\nname = \"\"", "4:8: name must be a string of 1 to 255 bytes, not of 0"},
+      {"[[user]]\nname = \"a b\"", "4:8: \"a b\": a user's name holds no space or control character"},
+      {"[[user]]\nname = \"a\\u007f\"", "4:8: \"a\\x7f\": a user's name holds no space or control character"},
+      {"[[user]]\nname = \"a\\u0000b\"",
+       "4:8: name must be a string of 1 to 255 bytes, not one that holds a NUL"},
+      {"[[user]]\nname = \"a\"\n[[user]]\nname = \"a\"", "6:8: user \"a\" is there already, in line 4"},
+      {"[[user]]\nname = \"a\"\nroles = [\"web\"]", "5:10: there is no [role.web]"},
+      {"[[user]]\nname = \"a\"\nroles = \"web\"",
+       "5:9: roles must be an array of 0 to 1000 strings, not a string"},
+      {"[[user]]\nname = \"a\"\nsecrets = [\"hunter2\", \"scram-sha-256$\", \"SCRAM-SHA-1$\"]",
+       "5:12: a secret must be a verifier, SCRAM-SHA-256$… or SCRAM-SHA-512$…; mcgate user passwd makes one\n"
+       "5:23: a secret must be a verifier, SCRAM-SHA-256$… or SCRAM-SHA-512$…; mcgate user passwd makes one\n"
+       "5:41: a secret must be a verifier, SCRAM-SHA-256$… or SCRAM-SHA-512$…; mcgate user passwd makes one"},
+      {"[[user]]\nname = \"a\"\nnetworks = [\"10.0.0.1/8\", 3, \"x\"]",
+       "5:13: \"10.0.0.1/8\" has bits set past its prefix\n"
+       "5:27: networks holds strings only, not an integer\n"
+       "5:30: \"x\" is not an IPv4 or IPv6 address"},
+
+      {"[role.a]\nalow = []", "4:1: unknown key \"alow\" in [role.NAME] (did you mean \"allow\"?)"},
+      {"[role.a]\nallow = [{ commands = [\"gett\"], keys = [\"*\"] }]",
+       "4:24: unknown command \"gett\" (did you mean \"get\"?)"},
+      {"[role.a]\nallow = [{ commands = [\"frobnicate\"], keys = [\"*\"] }]",
+       "4:24: unknown command \"frobnicate\"; categories are read, write, touch, delete, stats, admin"},
+      {"[role.a]\nallow = [{ commands = [\"version\"] }]",
+       "4:24: version needs no grant: every identity has it, and it cannot be denied"},
+      {"[role.a]\nallow = [{ commands = [\"session\"] }]",
+       "4:24: unknown command \"session\"; categories are read, write, touch, delete, stats, admin"},
+      {"[role.a]\nallow = [{ commands = [\"read\"] }]",
+       "4:10: the grant needs keys: prefixes like \"session:*\", or \"*\" for all keys"},
+      {"[role.a]\nallow = [{ commands = [\"admin\"] }]",
+       "4:10: the grant needs keys: prefixes like \"session:*\", or \"*\" for all keys"},
+      {"[role.a]\nallow = [{ commands = [\"*\"], keys = [] }]",
+       "4:37: keys must be an array of 1 to 100000 strings, not of 0"},
+      {"[role.a]\nallow = [{ commands = [], keys = [\"*\"] }]",
+       "4:23: commands must be an array of 1 to 256 strings, not of 0"},
+      {"[role.a]\nallow = [{ keys = [\"*\"] }]",
+       "4:10: a grant needs commands: categories, commands, or \"*\": all but admin"},
+      {"[role.a]\nallow = [{ commands = [\"get\"], keys = [\"a*b\", \"**\", \"*a\"] }]",
+       "4:40: \"a*b\": only a trailing * is special, and no other may be there\n"
+       "4:47: \"**\": only a trailing * is special, and no other may be there\n"
+       "4:53: \"*a\": only a trailing * is special, and no other may be there"},
+      {"[role.a]\nallow = [{ commands = [\"get\"], keys = [\"\"] }]",
+       "4:40: a key has 1 byte at least; \"*\" stands for all keys"},
+      {"[role.a]\nallow = [{ commands = [\"get\"], keys = [\"a b\", \"a\\n*\"] }]",
+       "4:40: \"a b\": no key holds a space or a control character\n"
+       "4:47: \"a\\n*\": no key holds a space or a control character"},
+      {"[role.a]\nallow = [{ commands = [\"flush_all\"], keys = [\"a:*\"] }]",
+       "4:45: none of these commands has a key, so keys cannot limit them: leave keys out"},
+      {"[role.a]\ndeny = [{ commands = [\"*\", \"stats\"], keys = [\"a:*\"] }]",
+       "4:28: stats holds commands that have no keys, so these keys would not deny them: deny it in a grant "
+       "of its "
+       "own, with keys = [\"*\"]"},
+      {"[role.a]\ndeny = [{ commands = [\"get\", \"flush_all\"], keys = [\"a:*\"] }]",
+       "4:30: flush_all has no keys, so these keys would not deny it: deny it in a grant of its own, with "
+       "keys = "
+       "[\"*\"]"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.added);
+    const auto config = parse(least() + std::string{row.added}, "f");
+    REQUIRE_FALSE(config.has_value());
+    std::string all;
+    for (const Problem& problem : config.error()) all += format(problem).substr(2) + "\n";
+    CHECK(all == std::string{row.problems} + "\n");
+  }
+}
+
+TEST_CASE("each mistake of a listener or the upstream is named with its place") {
+  struct Row {
+    std::string_view text;      // the listeners
+    std::string_view problems;  // all of them, without the file's name
+  };
+  const std::vector<Row> rows{
+      {"[[listener]]\nadress = \"127.0.0.1:1\"",
+       "1:1: [[listener]] needs address: IP address and port, or unix:/path\n"
+       "2:1: unknown key \"adress\" in [[listener]] (did you mean \"address\"?)"},
+      {"[[listener]]\naddress = \"localhost:11211\"",
+       "2:11: \"localhost:11211\" is not an address: expected \"127.0.0.1:11211\", \"[::1]:11211\" or "
+       "\"unix:/path\""},
+      {"[[listener]]\naddress = \"unix:run/x\"", "2:11: \"run/x\": a socket's path must begin with /"},
+      {"[[listener]]\naddress = \"[::1]:1\"\n[[listener]]\naddress = \"[0::1]:1\"",
+       "4:11: listener \"[::1]:1\" is there already, in line 2"},
+      {"[[listener]]\naddress = \"unix:/a\"\nmode = 660",
+       "3:8: mode must be permissions in octal, \"0660\" or 0o660, not the decimal 660"},
+      {"[[listener]]\naddress = \"unix:/a\"\nmode = \"0888\"",
+       "3:8: mode must be permissions in octal, \"0660\" or 0o660, not \"0888\""},
+      {"[[listener]]\naddress = \"unix:/a\"\nmode = 0o1777",
+       "3:8: mode must be permissions in octal, \"0660\" or 0o660, not 0o1777"},
+      {"[[listener]]\naddress = \"unix:/a\"\nmode = \"-1\"",
+       "3:8: mode must be permissions in octal, \"0660\" or 0o660, not \"-1\""},
+      {"[[listener]]\naddress = \"unix:/a\"\nnetworks = [\"10.0.0.0/8\"]",
+       "3:12: networks cannot limit a unix: address: use mode"},
+      {"[[listener]]\naddress = \"127.0.0.1:1\"\nmode = \"0600\"", "3:8: mode is for a unix: address only"},
+      {"[[listener]]\naddress = \"127.0.0.1:1\"\nanonymous = \"guest\"",
+       "3:13: anonymous: no user has the name \"guest\""},
+      {"[[listener]]\naddress = \"127.0.0.1:1\"\nanonymous = \"\"",
+       "3:13: anonymous must be a string of 1 to 255 bytes, not of 0"},
+      {"[[listener]]\naddress = \"127.0.0.1:1\"\ntext_login = 1",
+       "3:14: text_login must be true or false, not an integer"},
+      {"[[listener]]\naddress = \"127.0.0.1:1\"\n[listener.tls]\nkey = \"/k\"\nminimum_version = \"1.1\"",
+       "3:1: [listener.tls] needs certificate: PEM file of the certificate and its chain\n"
+       "5:19: minimum_version must be one of \"1.2\", \"1.3\", not \"1.1\""},
+      {"[[listener]]\naddress = \"127.0.0.1:1\"\n[listener.tls]\ncertificate = \"a\\u0000b\"\nkey = \"k\"",
+       "4:15: certificate must be a string of 1 to 4096 bytes, not one that holds a NUL"},
+      {"[listener]\naddress = \"127.0.0.1:1\"",
+       "1:1: listener must be an array of 1 to 64 tables, not a table"},
+      {"[upstream]\naddress = \"127.0.0.1:2\"\nlinks = 0\n[[listener]]\naddress = \"127.0.0.1:1\"",
+       "3:9: links must be an integer from 1 to 64, not 0"},
+      {"[upstream]\naddress = \"10.0.0.1:2\"\n[[listener]]\naddress = \"127.0.0.1:1\"",
+       "2:11: memcached must be on loopback or a unix: address, since nothing protects the way to it; "
+       "insecure_remote = true permits another"},
+      {"[upstream]\naddress = \"0.0.0.0:2\"\n[[listener]]\naddress = \"127.0.0.1:1\"",
+       "2:11: memcached must be on loopback or a unix: address, since nothing protects the way to it; "
+       "insecure_remote = true permits another"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.text);
+    std::string text{row.text};
+    if (text.find("[upstream]") == std::string::npos) text += "\n[upstream]\naddress = \"127.0.0.1:2\"\n";
+    const auto config = parse(text, "f");
+    REQUIRE_FALSE(config.has_value());
+    std::string all;
+    for (const Problem& problem : config.error()) all += format(problem).substr(2) + "\n";
+    CHECK(all == std::string{row.problems} + "\n");
+  }
+}
