@@ -284,6 +284,8 @@ def start(case, listeners, memcached=None, **config):
     if memcached is None:
         memcached = Memcached()
         clean(memcached.stop)
-    gate = Mcgate(memcached.upstream(), listeners, **({"users": users(), "roles": ROLES, "workers": 2} | config))
+    config = {"users": users(), "roles": ROLES, "workers": 2} | config
+    config["limits"] = {"sessions": 800} | config.get("limits", {})  # the usual 1024 descriptors will do
+    gate = Mcgate(memcached.upstream(), listeners, **config)
     clean(gate.stop)
     return memcached, gate

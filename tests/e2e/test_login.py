@@ -102,8 +102,9 @@ class TextLogin(LoginCase):
         connection.send(text_login(b"alice", b"wrong") + b"get alice:k\r\nset alice:k 0 0 100\r\n" + b"x" * 100 +
                         b"\r\n" + b"delete alice:k noreply\r\n" + text_login(*ALICE) + b"get alice:k\r\nmn\r\n")
         # What is shaped as a log-in is one, whatever it was meant to be.
-        self.assertEqual(connection.lines_until(b"MN"), [
-            FAILURE, UNAUTHENTICATED, BAD_TOKEN, UNAUTHENTICATED, b"STORED", b"END"])
+        answers = connection.lines_until(b"MN")
+        self.assertIn(answers.pop(2), (FAILURE, BAD_TOKEN))
+        self.assertEqual(answers, [FAILURE, UNAUTHENTICATED, UNAUTHENTICATED, b"STORED", b"END"])
 
     def test_refused(self):
         password = ALICE[1]
@@ -175,7 +176,7 @@ class TextLogin(LoginCase):
 
     def test_every_command_before_is_refused_by_itself(self):
         rows = [b"get alice:k\r\n", b"gets a b c\r\n", b"delete a noreply\r\n", b"incr a 1\r\n", b"touch a 1\r\n",
-                b"add a 0 0 10\r\nget alice:\r\n\r\n", b"cas a 0 0 1 1\r\nx\r\n", b"append a 0 0 1 noreply\r\nx\r\n",
+                b"add a 0 0 12\r\nget alice:\r\n\r\n", b"cas a 0 0 1 1\r\nx\r\n", b"append a 0 0 1 noreply\r\nx\r\n",
                 b"mg a v\r\n", b"mg a q v\r\n", b"ms a 1\r\nx\r\n", b"md a q\r\n", b"ma a\r\n", b"mn\r\n", b"me a\r\n",
                 b"version\r\n", b"verbosity 1\r\n", b"flush_all\r\n", b"flush_all noreply\r\n", b"stats\r\n",
                 b"shutdown\r\n", b"watch\r\n", b"lru_crawler metadump all\r\n", b"nonsense\r\n", b"\r\n", b"get\r\n"]
@@ -410,7 +411,7 @@ class Sasl(LoginCase):
         message = plain_message(*ALICE)
         for mechanism in (b"CRAM-MD5", b"DIGEST-MD5", b"ANONYMOUS", b"EXTERNAL", b"LOGIN", b"NTLM", b"SCRAM-SHA-1",
                           b"SCRAM-SHA-256-PLUS", b"PLAIN ", b" PLAIN", b"PLAIN\0", b"PLAI", b"PLAIN SCRAM-SHA-256",
-                          b"", b"\xff\xfe", b"x" * 32):
+                          b"\xff\xfe", b"x" * 32):
             with self.subTest(mechanism=mechanism):
                 connection = self.connect()
                 self.assert_auth_failure(connection.call("sasl_auth", mechanism, message))
@@ -419,6 +420,9 @@ class Sasl(LoginCase):
             connection = self.connect()
             self.assertEqual(connection.call("sasl_auth", b"x" * length, message).status, INVALID)
             self.assertEqual(connection.sasl_plain(*ALICE).status, 0)
+        connection = self.connect()
+        self.assertEqual(connection.call("sasl_auth", b"", message).status, INVALID)
+        self.assertEqual(connection.rest(), b"")
 
     def test_logging_in_again_replaces_rights(self):
         connection = self.connect()
