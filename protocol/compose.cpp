@@ -58,11 +58,6 @@ void compose_meta(const Request& request, std::uint32_t sequence, std::string& o
   }
 }
 
-void compose_keys(const Request& request, std::string& out) {
-  for (const std::string_view key : request.keys) append_word(key, out);
-  out += kEnd;
-}
-
 void compose_storage(const Request& request, std::string& out) {
   append_word(request.keys.front(), out);
   append_word(request.flags, out);
@@ -70,11 +65,6 @@ void compose_storage(const Request& request, std::string& out) {
   append_word(request.value.size(), out);
   if (request.caller.command == Command::Cas) append_word(request.cas, out);
   append_value(request, out);
-}
-
-void compose_words(const Request& request, std::string& out) {
-  for (const std::string_view word : request.words) append_word(word, out);
-  out += kEnd;
 }
 
 // The first token of a command's line: its name, but for the sub-commands, which are among the words.
@@ -86,68 +76,13 @@ std::string_view verb(Command command) {
 void compose_text(const Request& request, std::string& out) {
   const Command command = request.caller.command;
   out += verb(command);
-  switch (command) {
-    case Command::Gat:
-    case Command::Gats:
-      append_word(request.exptime, out);
-      [[fallthrough]];
-    case Command::Get:
-    case Command::Gets:
-    case Command::Delete:
-      return compose_keys(request, out);
-    case Command::Set:
-    case Command::Add:
-    case Command::Replace:
-    case Command::Append:
-    case Command::Prepend:
-    case Command::Cas:
-      return compose_storage(request, out);
-    case Command::Incr:
-    case Command::Decr:
-      append_word(request.keys.front(), out);
-      append_word(request.delta, out);
-      out += kEnd;
-      return;
-    case Command::Touch:
-      append_word(request.keys.front(), out);
-      append_word(request.exptime, out);
-      out += kEnd;
-      return;
-    case Command::Stats:
-    case Command::FlushAll:
-    case Command::Verbosity:
-    case Command::CacheMemlimit:
-    case Command::Slabs:
-    case Command::Lru:
-    case Command::LruCrawler:
-    case Command::LruCrawlerDump:
-    case Command::Extstore:
-    case Command::Watch:
-    case Command::Shutdown:
-    case Command::RefreshCerts:
-    case Command::StatsItems:
-    case Command::StatsSlabs:
-    case Command::StatsSizes:
-    case Command::StatsConns:
-    case Command::StatsSettings:
-    case Command::StatsReset:
-    case Command::StatsDetail:
-    case Command::StatsCachedump:
-    case Command::StatsExtstore:
-    case Command::Version:
-    case Command::Quit:
-    // Meta and binary only.
-    case Command::MetaGet:
-    case Command::MetaSet:
-    case Command::MetaDelete:
-    case Command::MetaArithmetic:
-    case Command::MetaDebug:
-    case Command::Noop:
-    case Command::SaslList:
-    case Command::SaslAuth:
-    case Command::SaslStep:
-      return compose_words(request, out);
-  }
+  if (row(command).has_value) return compose_storage(request, out);
+  if (command == Command::Gat || command == Command::Gats) append_word(request.exptime, out);
+  for (const std::string_view key : request.keys) append_word(key, out);
+  if (command == Command::Incr || command == Command::Decr) append_word(request.delta, out);
+  if (command == Command::Touch) append_word(request.exptime, out);
+  for (const std::string_view word : request.words) append_word(word, out);
+  out += kEnd;
 }
 
 bool flags_supported(const Request& request, const Version& backend) {

@@ -29,9 +29,9 @@ struct FlagOn {
 };
 
 struct MetaFlagRow {
-  char letter;
-  FlagArgument argument;
-  bool forwarded;  // not those that are between the client and us
+  char letter = 0;
+  FlagArgument argument = FlagArgument::None;
+  bool forwarded = false;  // not those that are between the client and us
   FlagOn mg, ms, md, ma;
 
   constexpr const FlagOn& on(Command command) const {
@@ -42,46 +42,46 @@ struct MetaFlagRow {
 };
 
 namespace meta_flags {
-inline constexpr FlagOn no{};
-inline constexpr FlagOn yes{.taken = true};
-inline constexpr FlagOn touches{.taken = true, .needs = Command::Touch};
-inline constexpr FlagOn writes{.taken = true, .needs = Command::Set};
-inline constexpr Version kNewCas{1, 6, 27};
-inline constexpr FlagOn new_cas{.taken = true, .since = kNewCas, .needs = Command::Set};
-inline constexpr FlagOn new_cas_of_set{.taken = true, .since = kNewCas};
-inline constexpr FlagOn since_20{.taken = true, .since = Version{1, 6, 20}};
-inline constexpr FlagOn since_40{.taken = true, .since = Version{1, 6, 40}};
+inline constexpr FlagOn kNo{};
+inline constexpr FlagOn kYes{.taken = true};
+inline constexpr FlagOn kTouches{.taken = true, .needs = Command::Touch};
+inline constexpr FlagOn kWrites{.taken = true, .needs = Command::Set};
+inline constexpr Version kCasGiven{1, 6, 27};
+inline constexpr FlagOn kNewCas{.taken = true, .since = kCasGiven, .needs = Command::Set};
+inline constexpr FlagOn kNewCasOfSet{.taken = true, .since = kCasGiven};
+inline constexpr FlagOn kSince20{.taken = true, .since = Version{1, 6, 20}};
+inline constexpr FlagOn kSince40{.taken = true, .since = Version{1, 6, 40}};
 
 // clang-format off: a table
 inline constexpr std::array<MetaFlagRow, 25> kRows{{
-    // argument                fwd     mg        ms              md        ma
-    {'b', FlagArgument::None,   false, yes,      yes,            yes,      yes},
-    {'k', FlagArgument::None,   false, yes,      yes,            yes,      yes},
-    {'q', FlagArgument::None,   false, yes,      yes,            yes,      yes},
-    {'O', FlagArgument::Opaque, false, yes,      yes,            yes,      yes},
+    //   argument              fwd    mg        ms             md        ma
+    {'b', FlagArgument::None,   false, kYes,     kYes,          kYes,     kYes},
+    {'k', FlagArgument::None,   false, kYes,     kYes,          kYes,     kYes},
+    {'q', FlagArgument::None,   false, kYes,     kYes,          kYes,     kYes},
+    {'O', FlagArgument::Opaque, false, kYes,     kYes,          kYes,     kYes},
     // Hints to proxies, which memcached ignores. Where they would lead is not ours to judge.
-    {'P', FlagArgument::Opaque, false, yes,      yes,            yes,      yes},
-    {'L', FlagArgument::Opaque, false, yes,      yes,            yes,      yes},
-    {'s', FlagArgument::None,   true,  yes,      since_20,       no,       no},
-    {'t', FlagArgument::None,   true,  yes,      no,             no,       yes},
-    {'c', FlagArgument::None,   true,  yes,      yes,            no,       yes},
-    {'f', FlagArgument::None,   true,  yes,      no,             no,       no},
-    {'h', FlagArgument::None,   true,  yes,      no,             no,       no},
-    {'l', FlagArgument::None,   true,  yes,      no,             no,       no},
-    {'v', FlagArgument::None,   true,  yes,      no,             no,       yes},
-    {'u', FlagArgument::None,   true,  yes,      no,             no,       no},
+    {'P', FlagArgument::Opaque, false, kYes,     kYes,          kYes,     kYes},
+    {'L', FlagArgument::Opaque, false, kYes,     kYes,          kYes,     kYes},
+    {'s', FlagArgument::None,   true,  kYes,     kSince20,      kNo,      kNo},
+    {'t', FlagArgument::None,   true,  kYes,     kNo,           kNo,      kYes},
+    {'c', FlagArgument::None,   true,  kYes,     kYes,          kNo,      kYes},
+    {'f', FlagArgument::None,   true,  kYes,     kNo,           kNo,      kNo},
+    {'h', FlagArgument::None,   true,  kYes,     kNo,           kNo,      kNo},
+    {'l', FlagArgument::None,   true,  kYes,     kNo,           kNo,      kNo},
+    {'v', FlagArgument::None,   true,  kYes,     kNo,           kNo,      kYes},
+    {'u', FlagArgument::None,   true,  kYes,     kNo,           kNo,      kNo},
     // N creates an item; R takes the token that says who is to write it anew.
-    {'N', FlagArgument::Time,   true,  writes,   since_20,       no,       writes},
-    {'T', FlagArgument::Time,   true,  touches,  yes,            touches,  touches},
-    {'R', FlagArgument::Time,   true,  writes,   no,             no,       no},
-    {'C', FlagArgument::Word64, true,  since_40, yes,            yes,      yes},
-    {'E', FlagArgument::Word64, true,  new_cas,  new_cas_of_set, new_cas,  new_cas},
-    {'I', FlagArgument::None,   true,  no,       yes,            writes,   no},
-    {'x', FlagArgument::None,   true,  no,       no,             new_cas,  no},
-    {'F', FlagArgument::Word32, true,  no,       yes,            no,       no},
-    {'M', FlagArgument::Mode,   true,  no,       yes,            no,       yes},
-    {'J', FlagArgument::Word64, true,  no,       no,             no,       yes},
-    {'D', FlagArgument::Word64, true,  no,       no,             no,       yes},
+    {'N', FlagArgument::Time,   true,  kWrites,  kSince20,      kNo,      kWrites},
+    {'T', FlagArgument::Time,   true,  kTouches, kYes,          kTouches, kTouches},
+    {'R', FlagArgument::Time,   true,  kWrites,  kNo,           kNo,      kNo},
+    {'C', FlagArgument::Word64, true,  kSince40, kYes,          kYes,     kYes},
+    {'E', FlagArgument::Word64, true,  kNewCas,  kNewCasOfSet,  kNewCas,  kNewCas},
+    {'I', FlagArgument::None,   true,  kNo,      kYes,          kWrites,  kNo},
+    {'x', FlagArgument::None,   true,  kNo,      kNo,           kNewCas,  kNo},
+    {'F', FlagArgument::Word32, true,  kNo,      kYes,          kNo,      kNo},
+    {'M', FlagArgument::Mode,   true,  kNo,      kYes,          kNo,      kYes},
+    {'J', FlagArgument::Word64, true,  kNo,      kNo,           kNo,      kYes},
+    {'D', FlagArgument::Word64, true,  kNo,      kNo,           kNo,      kYes},
 }};
 // clang-format on
 }  // namespace meta_flags

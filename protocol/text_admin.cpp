@@ -184,7 +184,7 @@ ParseResult take_form(TextLine& line, const Form& form, Words words) {
     request.words.push_back(*word);
   }
   if (form.command == Command::FlushAll && form.arguments == 1) {
-    request.exptime = *parse_number<std::int32_t>(words[0]);
+    request.exptime = parse_number<std::int32_t>(words[0]).value_or(0);
   }
   return Parsed{line.bytes};
 }
