@@ -80,7 +80,7 @@ struct Timeouts {
 
 // Bounds, in bytes or as counts.
 struct Limits {
-  std::size_t sessions = 20'000;
+  std::size_t sessions = 10'000;
   std::size_t value_bytes = 1'048'576;
   std::size_t keys_per_request = 10'000;
   std::size_t session_output_bytes = 67'108'864;  // replies waiting for a client that does not read

@@ -112,7 +112,10 @@ void Session::on_readable() {
 void Session::on_client_ended() {
   client_ended_ = true;
   watch_for_input();
-  if (in<Handshaking>() || in<Streaming>()) {
+  // A dump comes to its end; a watch would go on for nobody.
+  const auto* streaming = std::get_if<Streaming>(&phase_);
+  const bool endless = streaming != nullptr && streaming->caller.command == protocol::Command::Watch;
+  if (in<Handshaking>() || endless) {
     close_now();
   } else {
     worker_.mark(id_);  // whatever it asked for whole is answered; see flush()
@@ -245,7 +248,7 @@ void Session::flush() {
     if (closed_) return;
     if (input_.size() != before) worker_.mark(id_);  // what it brought is written in another round
   }
-  if (client_ended_ && !held_back_ && !in<LoggingIn>()) close_after_answers();
+  if (client_ended_ && !held_back_ && !in<LoggingIn>() && !in<Streaming>()) close_after_answers();
   if (auto* streaming = std::get_if<Streaming>(&phase_))
     streaming->link->set_reading(output_.size() < kOutputHighWater);
   if (in<Draining>() && !unwritten_since_ && output_.empty() && queue_.in_flight() == 0) {

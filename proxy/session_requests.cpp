@@ -33,7 +33,13 @@ bool Session::on_request(const protocol::Request& request) {
 }
 
 void Session::on_broken(const protocol::Request& request, const protocol::Broken& broken) {
-  if (in<Serving>() || !broken.reply.empty()) {
+  // Before log-in only what is wrong with a log-in is told; all else is refused as anything would be.
+  using protocol::Command;
+  const Command command = request.caller.command;
+  const bool of_a_login = request.caller.dialect == Dialect::Binary
+                              ? command == Command::SaslAuth || command == Command::SaslStep
+                              : !broken.reply.empty();
+  if (in<Serving>() || of_a_login) {
     queue_.say(broken.reply);
   } else {
     refuse(request.caller, Refusal::Unauthenticated);

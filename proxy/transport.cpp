@@ -66,9 +66,9 @@ BIO* make_bio(Transport* transport) {
 
 }  // namespace
 
-Transport::Transport(Fd fd) : fd_{std::move(fd)}, established_{true} {}
-
-Transport::Transport(Fd fd, SSL_CTX* context) : fd_{std::move(fd)}, ssl_{SSL_new(context)} {
+Transport::Transport(Fd fd, SSL_CTX* context) : fd_{std::move(fd)}, established_{context == nullptr} {
+  if (context == nullptr) return;
+  ssl_.reset(SSL_new(context));
   if (!ssl_) throw std::bad_alloc{};
   BIO* bio = make_bio(this);
   SSL_set_bio(ssl_.get(), bio, bio);

@@ -18,8 +18,8 @@ namespace mcgate::proxy {
 
 class Transport {
  public:
-  explicit Transport(Fd fd);           // plain
-  Transport(Fd fd, SSL_CTX* context);  // TLS, server side
+  // Plain if `context` is null; else TLS, server side.
+  Transport(Fd fd, SSL_CTX* context);
   ~Transport();
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
