@@ -11,3 +11,4 @@ endfunction()
 
 mcgate_e2e(transcripts 180)
 mcgate_e2e(login 180)
+mcgate_e2e(clients 180)
