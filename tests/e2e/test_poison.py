@@ -1,0 +1,167 @@
+"""A backend that answers what the request cannot have been answered with: an error, the link closed, never a wrong value,
+and service as soon as the backend is honest again."""
+
+import re
+import struct
+import unittest
+
+import harness
+import wire
+from fake_backend import FakeBackend
+from wire import TEMPORARY_FAILURE, packet
+
+ROLES = {"all": {"allow": [{"commands": ["*", "admin"], "keys": ["*"]}]}}
+DOWN = b"SERVER_ERROR upstream unavailable"
+
+
+def opaque_of(request):
+    """The sequence number that mcgate gave a meta request."""
+    return re.search(rb" O(\d+)", request).group(1)
+
+
+def binary(request, opcode=None, opaque=None, status=0, extras=b"", key=b"", value=b"", extlen=None, bodylen=None,
+           magic=0x81):
+    sent = struct.unpack(">BBHBBHIIQ", request[:24])
+    return struct.pack(">BBHBBHIIQ", magic, sent[1] if opcode is None else opcode, len(key),
+                       len(extras) if extlen is None else extlen, 0, status,
+                       len(extras + key + value) if bodylen is None else bodylen,
+                       sent[7] if opaque is None else opaque, 0) + extras + key + value
+
+
+FLAGS = b"\0\0\0\0"
+
+# (request, what the backend says to it)
+TEXT = [
+    (b"get a\r\n", lambda r: b"VALUE b 0 1\r\nx\r\nEND\r\n"),
+    (b"get a b\r\n", lambda r: b"VALUE b 0 1\r\nx\r\nVALUE a 0 1\r\nx\r\nEND\r\n"),
+    (b"get a\r\n", lambda r: b"VALUE a 0 1\r\nx\r\nVALUE a 0 1\r\ny\r\nEND\r\n"),
+    (b"get a\r\n", lambda r: b"VALUE a 0 1\r\nxxEND\r\n"),
+    (b"get a\r\n", lambda r: b"VALUE a 0 99999999999\r\nx\r\nEND\r\n"),
+    (b"get a\r\n", lambda r: b"VALUE a 0 -1\r\n\r\nEND\r\n"),
+    (b"get a\r\n", lambda r: b"VALUE a 0 1 7\r\nx\r\nEND\r\n"),
+    (b"gets a\r\n", lambda r: b"VALUE a 0 1\r\nx\r\nEND\r\n"),
+    (b"get a\r\n", lambda r: b"STORED\r\n"),
+    (b"get a\r\n", lambda r: b"ERROR\r\n"),
+    (b"get a\r\n", lambda r: b"CLIENT_ERROR bad command line format\r\n"),
+    (b"get a\r\n", lambda r: b"SERVER_ERROR out of memory writing get response\r\n"),
+    (b"get a\r\n", lambda r: b"x" * 100_000),
+    (b"get a\r\n", lambda r: b"END\r\nEND\r\n"),
+    (b"get a\r\n", lambda r: b"\r\nEND\r\n"),
+    (b"get a\r\n", lambda r: b"\x81" + b"\0" * 23),
+    (b"mg a v\r\n", lambda r: b"VA 1 O%d\r\nx\r\n" % (int(opaque_of(r)) + 1)),
+    (b"mg a v\r\n", lambda r: b"VA 1\r\nx\r\n"),
+    (b"mg a v\r\n", lambda r: b"HD O" + opaque_of(r) + b"\r\nHD\r\n"),
+    (b"mg a t\r\n", lambda r: b"HD tx O" + opaque_of(r) + b"\r\n"),
+    (b"mg a v\r\n", lambda r: b"VALUE a 0 1\r\nx\r\nEND\r\n"),
+    (b"mg a v\r\n", lambda r: b"VA 1 O" + opaque_of(r) + b"\r\nxx\r\n"),
+    (b"stats\r\n", lambda r: b"VALUE a 0 1\r\nx\r\nEND\r\n"),
+]
+# Their outcome is unknown, so the session ends with its error.
+TEXT_WRITES = [
+    (b"set a 0 0 1\r\nx\r\n", lambda r: b"DELETED\r\n"),
+    (b"set a 0 0 1\r\nx\r\n", lambda r: b"ERROR\r\n"),
+    (b"set a 0 0 1\r\nx\r\n", lambda r: b"CLIENT_ERROR bad data chunk\r\n"),
+    (b"set a 0 0 1\r\nx\r\n", lambda r: b"SERVER_ERROR " + b"x" * 100_000),
+    (b"delete a\r\n", lambda r: b"STORED\r\n"),
+    (b"incr a 1\r\n", lambda r: b"VALUE a 0 1\r\nx\r\nEND\r\n"),
+    (b"incr a 1\r\n", lambda r: b"-1\r\n"),
+    (b"touch a 1\r\n", lambda r: b"OK\r\n"),
+    (b"ms a 1\r\nx\r\n", lambda r: b"HD\r\n"),
+    (b"md a\r\n", lambda r: b"EN\r\n"),
+    (b"ma a\r\n", lambda r: b"HD O1000000000\r\n"),
+]
+BINARY = [
+    ("get", packet("get", b"a", opaque=7), lambda r: binary(r, opaque=7, extras=FLAGS, value=b"x")),
+    ("get", packet("get", b"a", opaque=7), lambda r: binary(r, opcode=1)),
+    ("get", packet("get", b"a"), lambda r: binary(r, magic=0x80, extras=FLAGS, value=b"x")),
+    ("get", packet("get", b"a"), lambda r: binary(r, value=b"x")),
+    ("get", packet("get", b"a"), lambda r: binary(r, extras=FLAGS, key=b"b", value=b"x")),
+    ("get", packet("get", b"a"), lambda r: binary(r, extras=FLAGS, extlen=255)),
+    ("get", packet("get", b"a"), lambda r: binary(r, extras=FLAGS, value=b"x", bodylen=0xffffffff)),
+    ("get", packet("get", b"a"), lambda r: binary(r, extras=FLAGS, value=b"x") * 2),
+    ("getk", packet("getk", b"a"), lambda r: binary(r, extras=FLAGS, key=b"b", value=b"x")),
+    ("getk", packet("getk", b"a"), lambda r: binary(r, status=1, key=b"b")),
+    ("getk", packet("getk", b"a"), lambda r: binary(r, extras=FLAGS, value=b"x")),
+    ("get", packet("get", b"a"), lambda r: binary(r, status=0x21)),
+    ("get", packet("get", b"a"), lambda r: b"END\r\n" * 10),
+    ("stat", packet("stat"), lambda r: binary(r, opaque=0xffffffff)),
+]
+
+
+@harness.needs_mcgate
+class Poison(unittest.TestCase):
+    def setUp(self):
+        self.lie = None
+        self.backend = FakeBackend(self.answer)
+        self.addCleanup(self.backend.stop)
+        self.gate = harness.Mcgate(
+            self.backend.upstream(), [harness.plain_listener(anonymous="all")], workers=1,
+            users=[{"name": "all", "roles": ["all"], "secrets": []}], roles=ROLES, limits={"sessions": 100})
+        self.addCleanup(self.gate.stop)
+
+    def answer(self, request):
+        """The lie, once; the truth otherwise."""
+        lie, self.lie = self.lie, None
+        if lie:
+            return lie(request)
+        return binary(request, status=1, value=b"Not found") if request[0] == 0x80 else b"END\r\n"
+
+    def wait_until_up(self, binary_dialect, count):
+        dialect = "binary" if binary_dialect else "text"
+        self.gate.process.wait_for(rf"event=upstream_up .*dialect={dialect}", count=count)
+
+    def test_text_reads(self):
+        for number, (request, lie) in enumerate(TEXT, 1):
+            with self.subTest(request=request, number=number), self.gate.connect() as client:
+                self.lie = lie
+                client.send(request)
+                said = []
+                while not said or said[-1] not in (DOWN, b"END", b"MN"):
+                    said.append(client.line())
+                # What was proven before the lie may stand; after it there is nothing but the error. One reply too many
+                # is seen after the true one has gone out.
+                self.assertIn(said, ([DOWN], [b"END"], [b"VALUE a 0 1", b"x", DOWN], [b"VALUE b 0 1", b"x", DOWN])
+                              if request.startswith(b"get") else ([DOWN], [b"HD", DOWN]))
+                self.backend.wait_closed(number)
+                self.wait_until_up(False, number + 1)
+                client.send(b"get other\r\n")
+                self.assertEqual(client.line(), b"END")
+
+    def test_text_writes(self):
+        for number, (request, lie) in enumerate(TEXT_WRITES, 1):
+            with self.subTest(request=request, number=number), self.gate.connect() as client:
+                self.lie = lie
+                client.send(request + b"get other\r\n")
+                self.assertEqual(client.line(), DOWN)
+                with self.assertRaises(wire.Closed):
+                    client.line()
+                self.backend.wait_closed(number)
+                self.wait_until_up(False, number + 1)
+
+    def test_binary(self):
+        for number, (name, request, lie) in enumerate(BINARY, 1):
+            with self.subTest(name=name, number=number), self.gate.connect() as client:
+                self.lie = lie
+                client.send(request)
+                answer = client.packet()
+                doubled = number == 8  # the true answer, then one too many
+                self.assertEqual((answer.status, answer.value), (0, b"x") if doubled
+                                 else (TEMPORARY_FAILURE, b"upstream unavailable"))
+                self.backend.wait_closed(number)
+                self.wait_until_up(True, number + 1)
+                self.assertEqual(client.call("get", b"other").status, wire.NOT_FOUND)
+
+    def test_others_on_the_link_get_an_error_and_nothing_else(self):
+        """Requests of several clients wait behind the lie; none of them gets a byte of it."""
+        clients = [self.gate.connect() for _ in range(8)]
+        for client in clients:
+            self.addCleanup(client.close)
+        self.lie = lambda request: b"VALUE mallory 0 6\r\nsecret\r\nEND\r\n" * 20
+        for number, client in enumerate(clients):
+            client.send(b"get key%d\r\n" % number)
+        for client in clients:
+            self.assertIn(client.line(), (DOWN, b"END"))
+
+
+if __name__ == "__main__":
+    unittest.main()
