@@ -20,6 +20,7 @@ void spend_rest(const Work& dearest, Work spent, std::string_view password) {
 Outcome check_password(const Directory& directory, const Peer& peer, std::string_view name,
                        std::string_view password, Proof proof) {
   if (password.empty()) return Refused{"empty password", std::string{name}};
+  if (password.contains('\0')) return Refused{"password with a NUL", std::string{name}};
   const User* user = directory.find(name);
   const bool may = user != nullptr && admits(*user, peer);
   Work spent{};

@@ -80,8 +80,7 @@ bool has(const User& user, Hash hash) {
 }  // namespace
 
 bool admits(const User& user, const Peer& peer) {
-  if (peer.unix_socket) return user.networks.empty();
-  return conf::admits(user.networks, peer.ip);
+  return peer.unix_socket || conf::admits(user.networks, peer.ip);
 }
 
 std::expected<Directory, std::vector<conf::Problem>> Directory::build(const conf::Config& config) {

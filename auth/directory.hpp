@@ -28,8 +28,8 @@ struct User {
   std::shared_ptr<const Policy> policy;  // users with the same roles share one
 };
 
-// Whether the user may log in from there. A Unix socket is in no network: only a user without networks may
-// use it.
+// Whether the user may log in from there. Networks judge addresses: who comes through a Unix socket was
+// judged by its permissions.
 bool admits(const User& user, const Peer& peer);
 
 // Iterations of key derivation, by hash.

@@ -124,6 +124,8 @@ std::string random_salt() {
 }
 
 bool matches(const Verifier& verifier, std::string_view password) {
+  // HMAC pads its key with NULs, so that "secret" and "secret\0" have the same verifier.
+  if (password.contains('\0')) return false;
   const auto salted = pbkdf2(verifier.hash, password, verifier.salt, verifier.iterations);
   const auto client_key = hmac(verifier.hash, salted.reveal(), "Client Key");
   return digest(verifier.hash, client_key.reveal()) == verifier.stored_key;

@@ -37,7 +37,7 @@ Verifier make_verifier(Hash hash, std::string_view password, std::uint32_t itera
 // Sixteen random bytes.
 std::string random_salt();
 
-// Derives and compares in constant time. As slow as make_verifier.
+// Derives and compares in constant time. As slow as make_verifier. No password with a NUL matches.
 bool matches(const Verifier& verifier, std::string_view password);
 
 }  // namespace mcgate::auth

@@ -226,7 +226,7 @@ TEST_CASE("policy: tree, explanation and plain reading agree on random policies"
 }
 
 // policies/*.toml, each with a *.cases beside it: `user command key -> allow|deny`, the key `-` for commands
-// without keys.
+// without keys, `+` for the space in a command's name.
 TEST_CASE("policy: files of policies and cases") {
   std::size_t cases = 0;
   for (const auto& file :
@@ -247,10 +247,8 @@ TEST_CASE("policy: files of policies and cases") {
       words >> user >> command >> key >> arrow >> verdict;
       REQUIRE(arrow == "->");
       REQUIRE((verdict == "allow" || verdict == "deny"));
-      std::ranges::replace(command, '_', ' ');
-      auto named = protocol::command_named(command);
-      std::ranges::replace(command, ' ', '_');
-      if (!named) named = protocol::command_named(command);
+      std::ranges::replace(command, '+', ' ');
+      const auto named = protocol::command_named(command);
       REQUIRE(named.has_value());
       const User* found = directory->find(user);
       REQUIRE(found != nullptr);
