@@ -1,0 +1,154 @@
+#include "proxy/user_command.hpp"
+
+#include <fmt/format.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <expected>
+#include <ranges>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "auth/directory.hpp"
+#include "conf/config.hpp"
+#include "conf/edit.hpp"
+#include "conf/secret.hpp"
+#include "proxy/config_file.hpp"
+#include "proxy/new_password.hpp"
+
+namespace mcgate::proxy {
+namespace {
+
+int fail(int code, std::string_view message) {
+  fmt::print(stderr, "mcgate user: {}\n", message);
+  return code;
+}
+
+int fail(const std::vector<conf::Problem>& problems) {
+  for (const auto& problem : problems) fmt::print(stderr, "{}\n", conf::format(problem));
+  return fail(EX_DATAERR, "nothing was changed, since the configuration would not check");
+}
+
+// The configuration that a text holds, users and all.
+std::expected<conf::Config, std::vector<conf::Problem>> check(std::string_view text,
+                                                              const std::string& file) {
+  auto config = conf::parse(text, file);
+  if (!config) return config;
+  if (auto directory = auth::Directory::build(*config); !directory) {
+    return std::unexpected(std::move(directory.error()));
+  }
+  return config;
+}
+
+const conf::User* user_named(const conf::Config& config, std::string_view name) {
+  const auto found = std::ranges::find(config.users, name, &conf::User::name);
+  return found == config.users.end() ? nullptr : &*found;
+}
+
+std::expected<conf::Secret, std::string> password_for(bool generate) {
+  if (generate) return draw_password();
+  return read_password(STDIN_FILENO);
+}
+
+bool acceptable(std::uint32_t iterations) {
+  return iterations >= auth::kMinIterations && iterations <= auth::kMaxIterations;
+}
+
+// One for each hash: a mechanism is offered only if every user has a verifier for it.
+std::vector<std::string> verifiers_of(const conf::Secret& password, std::uint32_t iterations) {
+  std::vector<std::string> texts;
+  for (const auto hash : {auth::Hash::Sha256, auth::Hash::Sha512}) {
+    texts.push_back(
+        auth::format(auth::make_verifier(hash, password.reveal(), iterations, auth::random_salt())));
+  }
+  return texts;
+}
+
+bool show(std::FILE* out, const conf::Secret& password) {
+  const auto text = password.reveal();
+  return std::fwrite(text.data(), 1, text.size(), out) == text.size() && std::fputc('\n', out) != EOF &&
+         std::fflush(out) == 0;
+}
+
+// Whether a block would do in some configuration: its name, that is, for its roles are not known here.
+std::expected<void, std::vector<conf::Problem>> check_alone(const UserAddOptions& options,
+                                                            std::span<const std::string> secrets) {
+  constexpr std::string_view around =
+      "[[listener]]\naddress = \"127.0.0.1:11211\"\n[upstream]\naddress = \"127.0.0.1:11212\"\n";
+  auto config = check(conf::with_user(around, conf::user_block(options.name, secrets, {})), "the new user");
+  if (!config) return std::unexpected(std::move(config.error()));
+  return {};
+}
+
+int print_user(const UserAddOptions& options, const conf::Secret& password) {
+  const auto secrets = verifiers_of(password, options.iterations);
+  if (const auto good = check_alone(options, secrets); !good) return fail(good.error());
+  // The block goes where stdout goes, into a file most likely; the password must not.
+  if (options.generate && !show(stderr, password)) return EX_IOERR;
+  const auto block = conf::user_block(options.name, secrets, options.roles);
+  const bool printed =
+      std::fwrite(block.data(), 1, block.size(), stdout) == block.size() && std::fflush(stdout) == 0;
+  return printed ? EX_OK : fail(EX_IOERR, "the block could not be printed");
+}
+
+// Checks what the file is to become, and replaces it. A password that was drawn is shown first: one that
+// nobody has seen must not be in force.
+int commit(ConfigFile& file, const std::string& path, const std::string& text, const std::string& user,
+           std::span<const std::string> secrets, const conf::Secret* drawn) {
+  const auto config = check(text, path);
+  if (!config) return fail(config.error());
+  const conf::User* made = user_named(*config, user);
+  const auto same = [](const conf::Secret& a, const std::string& b) { return a.reveal() == b; };
+  if (made == nullptr || made->secrets.size() < secrets.size() ||
+      !std::ranges::equal(made->secrets | std::views::take(secrets.size()), secrets, same)) {
+    return fail(EX_SOFTWARE, "the file is not as it was meant to become; nothing was changed");
+  }
+  if (drawn != nullptr && !show(stdout, *drawn)) return fail(EX_IOERR, "the password could not be printed");
+  if (const auto replaced = file.replace(text); !replaced) return fail(EX_CANTCREAT, replaced.error());
+  return EX_OK;
+}
+
+}  // namespace
+
+int user_add(const UserAddOptions& options) {
+  if (!acceptable(options.iterations)) return fail(EX_USAGE, "too few or too many iterations");
+  const auto password = password_for(options.generate);
+  if (!password) return fail(EX_DATAERR, password.error());
+  if (options.print) return print_user(options, *password);
+
+  auto file = ConfigFile::open(options.config_file);
+  if (!file) return fail(EX_NOINPUT, file.error());
+  const auto before = conf::parse(file->text(), options.config_file);
+  if (before && user_named(*before, options.name) != nullptr) {
+    return fail(EX_DATAERR, fmt::format("there is a user {} already; mcgate user passwd changes a password",
+                                        options.name));
+  }
+  const auto secrets = verifiers_of(*password, options.iterations);
+  const auto text = conf::with_user(file->text(), conf::user_block(options.name, secrets, options.roles));
+  return commit(*file, options.config_file, text, options.name, secrets,
+                options.generate ? &*password : nullptr);
+}
+
+int user_passwd(const UserPasswdOptions& options) {
+  if (!acceptable(options.iterations)) return fail(EX_USAGE, "too few or too many iterations");
+  const auto password = password_for(options.generate);
+  if (!password) return fail(EX_DATAERR, password.error());
+
+  auto file = ConfigFile::open(options.config_file);
+  if (!file) return fail(EX_NOINPUT, file.error());
+  const auto before = conf::parse(file->text(), options.config_file);
+  if (!before) return fail(before.error());
+  if (user_named(*before, options.name) == nullptr) {
+    return fail(EX_NOUSER, fmt::format("there is no user {}", options.name));
+  }
+  const auto secrets = verifiers_of(*password, options.iterations);
+  const auto text = conf::with_secrets(file->text(), options.name, secrets, options.keep);
+  if (!text) return fail(EX_DATAERR, text.error());
+  return commit(*file, options.config_file, *text, options.name, secrets,
+                options.generate ? &*password : nullptr);
+}
+
+}  // namespace mcgate::proxy

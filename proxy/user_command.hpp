@@ -1,0 +1,38 @@
+// `mcgate user add` and `mcgate user passwd`: users and their verifiers, written into the configuration file.
+//
+// A password comes from a prompt (twice, without echo) or, if stdin is no terminal, from one line of it;
+// never from an argument, which others could see. The file is replaced whole, at once, and only by one that
+// checks. Called by main, which is then done; both return an exit code of sysexits.h and say on stderr what
+// was wrong.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "auth/verifier.hpp"
+
+namespace mcgate::proxy {
+
+struct UserAddOptions {
+  std::string config_file;
+  std::string name;
+  std::vector<std::string> roles;
+  bool generate = false;  // draw a password of 256 bits and print it, once, alone on a line of stdout
+  // Print the `[[user]]` block and touch nothing; the file need not exist. A drawn password then goes to
+  // stderr, since the block goes to stdout.
+  bool print = false;
+  std::uint32_t iterations = auth::kDefaultIterations;
+};
+int user_add(const UserAddOptions& options);
+
+struct UserPasswdOptions {
+  std::string config_file;
+  std::string name;
+  bool generate = false;
+  bool keep = false;  // the verifiers that are there stay valid, after the new ones
+  std::uint32_t iterations = auth::kDefaultIterations;
+};
+int user_passwd(const UserPasswdOptions& options);
+
+}  // namespace mcgate::proxy
