@@ -30,8 +30,10 @@ struct Field {
  private:
   template <typename T>
   static std::variant<std::string_view, std::int64_t, bool> convert(T v) {
-    if constexpr (std::is_same_v<T, bool>) return v;
-    else return static_cast<std::int64_t>(v);
+    if constexpr (std::is_same_v<T, bool>)
+      return v;
+    else
+      return static_cast<std::int64_t>(v);
   }
 };
 
