@@ -53,7 +53,7 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::Timeouts,       "idle_seconds",            Seconds, 0,     30 * kDay,  "0",               "between requests; 0: for ever"},
     {Section::Timeouts,       "drain_seconds",           Seconds, 0,     kHour,      "10",              "for what is under way when mcgate stops"},
 
-    {Section::Limits,         "sessions",                Integer, 1,     10'000'000, "20000",           "clients connected at a time"},
+    {Section::Limits,         "sessions",                Integer, 1,     10'000'000, "10000",           "clients connected at a time"},
     {Section::Limits,         "value_bytes",             Integer, 1,     kGiB,       "1048576",         "longest value"},
     {Section::Limits,         "keys_per_request",        Integer, 1,     1'000'000,  "10000",           "keys in one get"},
     {Section::Limits,         "session_output_bytes",    Integer, 4096,  kTiB,       "67108864",        "replies waiting for a client that does not read; no less than value_bytes"},
@@ -70,7 +70,7 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::Login,          "remembered",              Integer, 0,     10'000'000, "4096",            "successful password checks remembered"},
 
     {Section::User,           "name",                    Text,    1,     255,        "",                "the name that the client logs in with"},
-    {Section::User,           "secrets",                 Texts,   0,     8,          "[]",              "verifiers, as `mcgate user passwd` prints them; any of them will do"},
+    {Section::User,           "secrets",                 Texts,   0,     8,          "[]",              "verifiers, as `mcgate user passwd` writes them; any of them will do"},
     {Section::User,           "networks",                Texts,   0,     10'000,     "[]",              "where the user may log in from; none: anywhere"},
     {Section::User,           "roles",                   Texts,   0,     1000,       "[]",              "what the user may do"},
 

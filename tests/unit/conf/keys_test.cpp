@@ -1,0 +1,84 @@
+#include "conf/keys.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "conf/config.hpp"
+
+using namespace mcgate::conf;
+
+namespace {
+
+struct Default {
+  Section section;
+  std::string name;
+  std::string value;  // as the configuration's types have it
+};
+
+std::string seconds(std::chrono::milliseconds time) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count());
+}
+
+std::string boolean(bool value) {
+  return value ? "true" : "false";
+}
+
+std::vector<Default> defaults() {
+  const Config config;
+  const Listener listener;
+  const Limits& limits = config.limits;
+  const Timeouts& timeouts = config.timeouts;
+  return {
+      {Section::Top, "workers", std::to_string(config.workers)},
+      {Section::Listener, "text_login", boolean(listener.text_login)},
+      {Section::Listener, "insecure_passwords", boolean(listener.insecure_passwords)},
+      {Section::Upstream, "insecure_remote", boolean(config.upstream.insecure_remote)},
+      {Section::Upstream, "links", std::to_string(config.upstream.links)},
+      {Section::Upstream, "connect_timeout_seconds", seconds(config.upstream.connect_timeout)},
+      {Section::Upstream, "reply_timeout_seconds", seconds(config.upstream.reply_timeout)},
+      {Section::Timeouts, "handshake_seconds", seconds(timeouts.handshake)},
+      {Section::Timeouts, "login_seconds", seconds(timeouts.login)},
+      {Section::Timeouts, "request_seconds", seconds(timeouts.request)},
+      {Section::Timeouts, "write_seconds", seconds(timeouts.write)},
+      {Section::Timeouts, "idle_seconds", seconds(timeouts.idle)},
+      {Section::Timeouts, "drain_seconds", seconds(timeouts.drain)},
+      {Section::Limits, "sessions", std::to_string(limits.sessions)},
+      {Section::Limits, "value_bytes", std::to_string(limits.value_bytes)},
+      {Section::Limits, "keys_per_request", std::to_string(limits.keys_per_request)},
+      {Section::Limits, "session_output_bytes", std::to_string(limits.session_output_bytes)},
+      {Section::Limits, "requests_in_flight", std::to_string(limits.requests_in_flight)},
+      {Section::Limits, "link_output_bytes", std::to_string(limits.link_output_bytes)},
+      {Section::Limits, "streams", std::to_string(limits.streams)},
+      {Section::Login, "runners", std::to_string(config.login.runners)},
+      {Section::Login, "queue", std::to_string(config.login.queue)},
+      {Section::Login, "remembered", std::to_string(config.login.remembered)},
+  };
+}
+
+}  // namespace
+
+TEST_CASE("the table's defaults are those that hold") {
+  const std::vector<Default> expected = defaults();
+  for (const Default& row : expected) {
+    CAPTURE(row.name);
+    const KeyRow* key = find_key(row.section, row.name);
+    REQUIRE(key != nullptr);
+    CHECK(key->fallback == row.value);
+  }
+  // None is left out of the list above.
+  const auto plain = std::ranges::count_if(all_keys(), [](const KeyRow& key) {
+    return key.type == Type::Integer || key.type == Type::Seconds || key.type == Type::Boolean;
+  });
+  CHECK(static_cast<std::size_t>(plain) == expected.size());
+}
+
+TEST_CASE("a key belongs to its section") {
+  CHECK(find_key(Section::Listener, "networks") != find_key(Section::User, "networks"));
+  CHECK(find_key(Section::Limits, "level") == nullptr);
+  CHECK(find_key(Section::Log, "Level") == nullptr);
+  CHECK(find_key(Section::Log, "") == nullptr);
+}
