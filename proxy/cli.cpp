@@ -1,0 +1,138 @@
+#include "proxy/cli.hpp"
+
+#include <fmt/format.h>
+#include <sysexits.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <expected>
+#include <utility>
+#include <vector>
+
+#include "auth/directory.hpp"
+#include "conf/config.hpp"
+#include "proxy/serve.hpp"
+#include "proxy/user_command.hpp"
+
+namespace mcgate::proxy {
+namespace {
+
+void print(const std::vector<conf::Problem>& problems) {
+  for (const conf::Problem& problem : problems) fmt::print(stderr, "{}\n", conf::format(problem));
+}
+
+// A configuration of which the users' verifiers and roles are right too.
+std::expected<conf::Config, std::vector<conf::Problem>> load_checked(const std::string& file) {
+  auto config = conf::load(file);
+  if (!config) return config;
+  auto directory = auth::Directory::build(*config);
+  if (!directory) return std::unexpected(std::move(directory.error()));
+  return config;
+}
+
+// What is right, but may not be what was meant.
+void print_warnings(const conf::Config& config) {
+  const bool passwords =
+      std::ranges::any_of(config.users, [](const conf::User& user) { return !user.secrets.empty(); });
+  for (const conf::Listener& listener : config.listeners) {
+    if (!passwords || listener.tls || listener.insecure_passwords || listener.address.is_local()) continue;
+    fmt::print(stderr, "{}\n",
+               conf::format({config.file, listener.place,
+                             "warning: without tls, this listener takes passwords from local clients only"}));
+  }
+}
+
+int serve_file(const std::string& file) {
+  auto config = load_checked(file);
+  if (config) return serve(std::move(*config));
+  print(config.error());
+  return EX_CONFIG;
+}
+
+// What the arguments fill in.
+struct Options {
+  std::string config_file = kDefaultConfig;
+  bool check = false;
+  UserAddOptions add;
+  UserPasswdOptions passwd;
+};
+
+CLI::Option* add_iterations(CLI::App& command, std::uint32_t& iterations) {
+  return command.add_option("--iterations", iterations, "Rounds of the key derivation")
+      ->check(CLI::Range(auth::kMinIterations, auth::kMaxIterations))
+      ->capture_default_str();
+}
+
+void add_user_commands(CLI::App& app, Options& options) {
+  CLI::App* user = app.add_subcommand("user", "Add a user, or give one another password");
+  user->require_subcommand(1)->fallthrough();
+
+  CLI::App* add = user->add_subcommand("add", "Add a user to the configuration")->fallthrough();
+  add->add_option("NAME", options.add.name, "The user's name")->required();
+  add->add_option("--role", options.add.roles, "A role of the user; may be repeated")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  add->add_flag("--generate", options.add.generate, "Draw a password and print it once");
+  add->add_flag("--print", options.add.print, "Print the [[user]] block and change nothing");
+  add_iterations(*add, options.add.iterations);
+
+  CLI::App* passwd = user->add_subcommand("passwd", "Give a user another password")->fallthrough();
+  passwd->add_option("NAME", options.passwd.name, "The user's name")->required();
+  passwd->add_flag("--generate", options.passwd.generate, "Draw a password and print it once");
+  passwd->add_flag("--keep", options.passwd.keep, "Let the passwords that are there stay valid");
+  add_iterations(*passwd, options.passwd.iterations);
+}
+
+void describe(CLI::App& app, Options& options) {
+  app.set_version_flag("--version", std::string{"mcgate "} + MCGATE_VERSION);
+  app.add_option("-c,--config", options.config_file, "The configuration file")
+      ->type_name("FILE")
+      ->capture_default_str();
+  CLI::Option* test = app.add_flag("-t", options.check, "The same as check");
+  app.require_subcommand(0, 1);
+  app.add_subcommand("serve", "Serve clients, in the foreground (the default)")
+      ->fallthrough()
+      ->excludes(test);
+  app.add_subcommand("check", "Say what is wrong with the configuration")->fallthrough();
+  add_user_commands(app, options);
+}
+
+int run(const CLI::App& app, Options& options) {
+  if (options.check || app.got_subcommand("check")) return check(options.config_file);
+  if (!app.got_subcommand("user")) return serve_file(options.config_file);
+  if (app.get_subcommand("user")->got_subcommand("add")) {
+    options.add.config_file = options.config_file;
+    return user_add(options.add);
+  }
+  options.passwd.config_file = options.config_file;
+  return user_passwd(options.passwd);
+}
+
+}  // namespace
+
+int check(const std::string& file) {
+  const auto config = load_checked(file);
+  if (!config) {
+    print(config.error());
+    return 1;
+  }
+  print_warnings(*config);
+  fmt::print("{}: ok\n", file);
+  return EX_OK;
+}
+
+int run_command_line(int argc, const char* const* argv) {
+  CLI::App app{"Authenticating proxy for memcached", "mcgate"};
+  Options options;
+  describe(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // Help and version are "errors" that say 0.
+    return app.exit(error) == 0 ? EX_OK : EX_USAGE;
+  }
+  return run(app, options);
+}
+
+}  // namespace mcgate::proxy
