@@ -27,10 +27,13 @@ void keep_memory_private() {
 #endif
 }
 
-// One descriptor a session and some for ourselves; the error says what to do.
-std::expected<void, std::string> want_descriptors(std::size_t sessions) {
-  constexpr rlim_t kOwn = 128;
-  const rlim_t wanted = sessions + kOwn;
+// One descriptor a session and those for ourselves; the error says what to do.
+std::expected<void, std::string> want_descriptors(const conf::Config& config, std::uint32_t workers) {
+  constexpr rlim_t kProcess = 32;   // log, certificates, libraries
+  constexpr rlim_t kEventLoop = 8;  // epoll, inbox, what libevent opens
+  const rlim_t per_worker =
+      kEventLoop + config.listeners.size() + 2 * config.upstream.links + config.limits.streams;
+  const rlim_t wanted = config.limits.sessions + kProcess + workers * per_worker;
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   if (limit.rlim_cur >= wanted) return {};
@@ -39,7 +42,7 @@ std::expected<void, std::string> want_descriptors(std::size_t sessions) {
   if (::setrlimit(RLIMIT_NOFILE, &limit) == 0) return {};
   return std::unexpected(fmt::format(
       "limits.sessions = {} needs {} file descriptors; raise the limit (ulimit -n, LimitNOFILE=) or lower it",
-      sessions, wanted));
+      config.limits.sessions, wanted));
 }
 
 sigset_t handled_signals() {
@@ -131,7 +134,9 @@ int serve(conf::Config config) {
     return EX_CONFIG;
   }
   const conf::Config& settings = (*snapshot)->config;
-  if (const auto enough = want_descriptors(settings.limits.sessions); !enough) {
+  const std::uint32_t workers =
+      settings.workers != 0 ? settings.workers : std::max(1U, std::thread::hardware_concurrency());
+  if (const auto enough = want_descriptors(settings, workers); !enough) {
     log.error("start", {{"problem", enough.error()}});
     return EX_OSERR;
   }
@@ -140,8 +145,6 @@ int serve(conf::Config config) {
     log.error("start", {{"problem", sasl.error()}});
     return EX_SOFTWARE;
   }
-  const std::uint32_t workers =
-      settings.workers != 0 ? settings.workers : std::max(1U, std::thread::hardware_concurrency());
   log.info("start", {{"version", MCGATE_VERSION},
                      {"workers", workers},
                      {"upstream", conf::format(settings.upstream.address)},

@@ -76,7 +76,7 @@ void Session::on_established() {
   if (!is_anonymous_listener()) return;
   // The configuration's check has seen that the user exists; without it nobody is anybody.
   if (const auth::User* user = worker_.snapshot().directory->find(listener().anonymous);
-      user != nullptr && (peer_.unix_socket || conf::admits(user->networks, peer_.ip)))
+      user != nullptr && auth::admits(*user, peer_))
     become(Serving{{user->name, auth::Proof::Anonymous}, user});
 }
 

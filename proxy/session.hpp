@@ -132,7 +132,7 @@ class Session {
   bool grant_remembered(const protocol::Request& request, std::string_view mechanism);
   void submit(const protocol::Caller& caller, auth::Proof proof, std::move_only_function<LoginResult()> work);
   void on_granted(const protocol::Caller& caller, auth::Identity identity);
-  void on_refused(const protocol::Caller& caller, std::string_view reason);
+  void on_refused(const protocol::Caller& caller, const auth::Refused& refused);
 
   // --- the end (session.cpp)
   bool write();

@@ -86,18 +86,18 @@ bool Session::log_in_text(const protocol::Request& request) {
   }
   if (!credentials) {
     wipe_in_place(request.value);
-    on_refused(request.caller, credentials.error());
+    on_refused(request.caller, {std::string{credentials.error()}});
     return true;
   }
   std::string user{credentials->user};
   conf::Secret password{credentials->password};
   wipe_in_place(request.value);
   if (!may_send_password()) {
-    on_refused(request.caller, "a password without TLS");
+    on_refused(request.caller, {"a password without TLS", std::move(user)});
     return true;
   }
   const auth::User* known = directory->find(user);
-  if (known != nullptr && (peer_.unix_socket || conf::admits(known->networks, peer_.ip)) &&
+  if (known != nullptr && auth::admits(*known, peer_) &&
       worker_.shared().remembered.knows(*known, password.reveal())) {
     on_granted(request.caller, {std::move(user), auth::Proof::Text});
     return true;
@@ -122,7 +122,7 @@ bool Session::grant_remembered(const protocol::Request& request, std::string_vie
     return false;
   const auto credentials = protocol::parse_plain(request.value);
   const auth::User* user = credentials ? directory.find(credentials->user) : nullptr;
-  if (user == nullptr || !(peer_.unix_socket || conf::admits(user->networks, peer_.ip)) ||
+  if (user == nullptr || !auth::admits(*user, peer_) ||
       !worker_.shared().remembered.knows(*user, credentials->password))
     return false;
   wipe_in_place(request.value);
@@ -142,7 +142,7 @@ bool Session::log_in_sasl(const protocol::Request& request) {
     return true;
   }
   if (mechanism.empty() || request.value.size() > protocol::kMaxLoginToken) {
-    on_refused(request.caller, "a malformed log-in");
+    on_refused(request.caller, {"a malformed log-in"});
     return true;
   }
   if (grant_remembered(request, mechanism)) return true;
@@ -170,7 +170,7 @@ bool Session::step_sasl(const protocol::Request& request) {
   std::unique_ptr<auth::SaslExchange> exchange = nobody != nullptr ? std::move(nobody->exchange) : nullptr;
   if (!exchange || request.value.size() > protocol::kMaxLoginToken) {
     become(Unidentified{});
-    on_refused(request.caller, "a step of no log-in");
+    on_refused(request.caller, {"a step of no log-in"});
     return true;
   }
   conf::Secret token{request.value};
@@ -195,7 +195,7 @@ void Session::on_login_result(LoginResult result) {
   } else if (auto* granted = std::get_if<auth::Granted>(&result.outcome)) {
     on_granted(caller, std::move(granted->identity));
   } else {
-    on_refused(caller, std::get<auth::Refused>(result.outcome).reason);
+    on_refused(caller, std::get<auth::Refused>(result.outcome));
   }
   worker_.mark(id_);
 }
@@ -203,8 +203,8 @@ void Session::on_login_result(LoginResult result) {
 void Session::on_granted(const protocol::Caller& caller, auth::Identity identity) {
   // The configuration may have changed since the exchange began: asked again of today's.
   const auth::User* user = worker_.snapshot().directory->find(identity.user);
-  if (user == nullptr || !(peer_.unix_socket || conf::admits(user->networks, peer_.ip))) {
-    on_refused(caller, "no longer a user");
+  if (user == nullptr || !auth::admits(*user, peer_)) {
+    on_refused(caller, {"no longer a user", std::move(identity.user)});
     return;
   }
   worker_.log().info("login", {{"user", identity.user},
@@ -221,11 +221,14 @@ void Session::on_granted(const protocol::Caller& caller, auth::Identity identity
   queue_.say(std::move(text));
 }
 
-void Session::on_refused(const protocol::Caller& caller, std::string_view reason) {
+void Session::on_refused(const protocol::Caller& caller, const auth::Refused& refused) {
   become(Unidentified{});
   ++failed_logins_;
+  // A name that nobody has may be a password in the wrong place.
+  const bool known = worker_.snapshot().directory->find(refused.user) != nullptr;
   if (worker_.client_log().allow(worker_.now()))
-    worker_.log().warning("login_refused", {{"reason", reason},
+    worker_.log().warning("login_refused", {{"user", known ? std::string_view{refused.user} : "unknown"},
+                                            {"reason", refused.reason},
                                             {"peer", auth::format(peer_)},
                                             {"transport", transport_.description()},
                                             {"failures", failed_logins_}});

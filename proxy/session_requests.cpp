@@ -166,8 +166,9 @@ void Session::on_reply_lost(const protocol::Expected& expected, Refusal refusal,
   if (told == protocol::Told::Silent) queue_.failed_in_silence();
   queue_.answered();
   // A write of unknown outcome may still be carried out, even after a newer one of this session's.
-  const Category category = protocol::row(expected.caller.command).category;
-  const bool only_reads = category == Category::Read || category == Category::Stats;
+  const protocol::CommandRow& row = protocol::row(expected.caller.command);
+  const bool only_reads = row.category == Category::Read || row.reply == protocol::ReplyShape::Stats ||
+                          row.reply == protocol::ReplyShape::Stream;
   if (was_sent && !only_reads) close_after_answers();
   worker_.mark(id_);
 }
