@@ -18,7 +18,7 @@
 namespace mcgate::conf {
 namespace {
 
-constexpr std::size_t kMaxFile = 16 * 1024 * 1024;
+constexpr std::size_t kMaxFile = 16'777'216;
 constexpr std::array<std::string_view, 3> kMechanisms{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};
 
 // Remembers where each name was first, and reports the second.
@@ -275,7 +275,7 @@ class File {
     std::string text;
     // At once, so that growing leaves no copy of the verifiers behind.
     text.reserve(std::min(static_cast<std::size_t>(status.st_size), kMaxFile) + 1);
-    std::array<char, 65'536> buffer;
+    std::array<char, 65'536> buffer{};
     while (text.size() <= kMaxFile) {
       const ssize_t got = ::read(fd_, buffer.data(), buffer.size());
       if (got < 0 && errno == EINTR) continue;

@@ -46,6 +46,7 @@ std::expected<CommandSet, std::string> parse_command(std::string_view text) {
   }
   if (command) return *command;
   std::vector<std::string_view> known;
+  known.reserve(kGrantable.size() + protocol::kCommandCount);
   for (const Category category : kGrantable) known.push_back(name(category));
   for (const auto& row : protocol::all_commands()) {
     if (row.category != Category::Session) known.push_back(row.name);
@@ -132,7 +133,7 @@ std::optional<Grant> read_grant(PlacedTable table, Effect effect, Problems& prob
   return grant;
 }
 
-std::vector<Grant> read_grants(std::vector<PlacedTable> tables, Effect effect, Problems& problems) {
+std::vector<Grant> read_grants(const std::vector<PlacedTable>& tables, Effect effect, Problems& problems) {
   std::vector<Grant> grants;
   for (const PlacedTable& table : tables) {
     if (auto grant = read_grant(table, effect, problems)) grants.push_back(std::move(*grant));
