@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "auth/directory.hpp"
 #include "conf/config.hpp"
 #include "proxy/serve.hpp"
+#include "proxy/snapshot.hpp"
 #include "proxy/user_command.hpp"
 
 namespace mcgate::proxy {
@@ -20,15 +20,6 @@ namespace {
 
 void print(const std::vector<conf::Problem>& problems) {
   for (const conf::Problem& problem : problems) fmt::print(stderr, "{}\n", conf::format(problem));
-}
-
-// A configuration of which the users' verifiers and roles are right too.
-std::expected<conf::Config, std::vector<conf::Problem>> load_checked(const std::string& file) {
-  auto config = conf::load(file);
-  if (!config) return config;
-  auto directory = auth::Directory::build(*config);
-  if (!directory) return std::unexpected(std::move(directory.error()));
-  return config;
 }
 
 // What is right, but may not be what was meant.
@@ -44,7 +35,7 @@ void print_warnings(const conf::Config& config) {
 }
 
 int serve_file(const std::string& file) {
-  auto config = load_checked(file);
+  auto config = conf::load(file);
   if (config) return serve(std::move(*config));
   print(config.error());
   return EX_CONFIG;
@@ -112,12 +103,17 @@ int run(const CLI::App& app, Options& options) {
 }  // namespace
 
 int check(const std::string& file) {
-  const auto config = load_checked(file);
+  auto config = conf::load(file);
   if (!config) {
     print(config.error());
     return 1;
   }
-  print_warnings(*config);
+  const auto snapshot = Snapshot::build(std::move(*config));
+  if (!snapshot) {
+    print(snapshot.error());
+    return 1;
+  }
+  print_warnings((*snapshot)->config);
   fmt::print("{}: ok\n", file);
   return EX_OK;
 }

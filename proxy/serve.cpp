@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "auth/sasl.hpp"
+#include "proxy/reload.hpp"
 #include "proxy/socket.hpp"
 #include "proxy/worker.hpp"
 
@@ -50,6 +51,7 @@ sigset_t handled_signals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   return signals;
 }
 
@@ -82,15 +84,17 @@ void remove_socket_files(const std::vector<conf::Listener>& listeners) {
   }
 }
 
+// The workers and the thread that watches over them.
 class Crew {
  public:
-  Crew(Shared& shared, const std::shared_ptr<const Snapshot>& snapshot, Listening listening) {
+  Crew(Shared& shared, std::shared_ptr<const Snapshot> snapshot, Listening listening)
+      : log_{shared.log}, snapshot_{std::move(snapshot)} {
     for (std::uint32_t i = 0; i < listening.size(); ++i)
-      workers_.push_back(std::make_unique<Worker>(i, shared, snapshot, std::move(listening[i])));
+      workers_.push_back(std::make_unique<Worker>(i, shared, snapshot_, std::move(listening[i])));
   }
 
   // Returns once every worker has stopped; signals tell them to.
-  void run(const Log& log, const sigset_t& signals) {
+  void run(const sigset_t& signals) {
     std::atomic<std::size_t> accepting{0};
     std::atomic<std::size_t> running{workers_.size()};
     std::vector<std::jthread> threads;
@@ -98,24 +102,47 @@ class Crew {
     for (auto& worker : workers_) {
       threads.emplace_back([&, each = worker.get()] {
         each->run([&] {
-          if (++accepting == workers_.size()) log.info("ready", {{"workers", workers_.size()}});
+          if (++accepting == workers_.size()) log_.info("ready", {{"workers", workers_.size()}});
         });
         if (--running == 0) ::pthread_kill(control, SIGTERM);  // wakes the wait below
       });
     }
-    bool draining = false;
     while (running > 0) {
       int signal = 0;
-      if (::sigwait(&signals, &signal) != 0 || running == 0) continue;
-      log.info(draining ? "stopping" : "draining", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
-      for (auto& worker : workers_)
-        worker->inbox()->post([draining](Worker& each) { draining ? each.stop() : each.drain(); });
-      draining = true;
+      if (::sigwait(&signals, &signal) == 0 && running > 0) on_signal(signal);
     }
   }
 
  private:
+  void on_signal(int signal) {
+    if (signal == SIGHUP) {
+      on_reload();
+      return;
+    }
+    const bool now = std::exchange(draining_, true);
+    log_.info(now ? "stopping" : "draining", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+    for (auto& worker : workers_)
+      worker->inbox()->post([now](Worker& each) { now ? each.stop() : each.drain(); });
+  }
+
+  void on_reload() {
+    auto wanted = reload(snapshot_->config);
+    if (!wanted) {
+      for (const conf::Problem& problem : wanted.error())
+        log_.error("reload_refused", {{"problem", conf::format(problem)}});
+      return;
+    }
+    snapshot_ = std::move(*wanted);
+    for (auto& worker : workers_)
+      worker->inbox()->post(
+          [snapshot = snapshot_](Worker& each) mutable { each.adopt(std::move(snapshot)); });
+    log_.info("reloaded", {{"users", snapshot_->config.users.size()}});
+  }
+
+  const Log& log_;
+  std::shared_ptr<const Snapshot> snapshot_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  bool draining_ = false;
 };
 
 }  // namespace
@@ -160,7 +187,7 @@ int serve(conf::Config config) {
     auth::LoginRunners runners{settings.login.runners, settings.login.queue};
     Shared shared{log, runners, remembered};
     Crew crew{shared, *snapshot, std::move(*listening)};
-    crew.run(log, signals);
+    crew.run(signals);
   }
   remove_socket_files(settings.listeners);
   log.info("stopped", {});

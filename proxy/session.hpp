@@ -56,6 +56,8 @@ class Session {
   void tick(Clock::time_point now);
   // Answers what was asked and ends.
   void drain();
+  // The worker's snapshot is another: who may no longer be here, or be who it was, is closed.
+  void on_new_snapshot();
 
  private:
   struct Handshaking {};
@@ -124,6 +126,8 @@ class Session {
   protocol::DeniedStatus denied_status() const;
 
   // --- log-ins (session_login.cpp)
+  // The user as today's configuration has it, for an identity proven earlier; null if it no longer holds.
+  const auth::User* find_again(const auth::Identity& identity) const;
   bool is_login_in_disguise(const protocol::Request& request) const;
   void list_mechanisms(const protocol::Caller& caller);
   bool log_in_text(const protocol::Request& request);

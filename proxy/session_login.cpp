@@ -26,6 +26,16 @@ bool same_name(std::string_view a, std::string_view b) {
                     [](unsigned char x, unsigned char y) { return std::toupper(x) == std::toupper(y); });
 }
 
+// Whether a verifier that `before` had is gone. A session may have been proven by it, so it ends too; the new
+// one is added first where nobody is to notice (mcgate user passwd --keep).
+bool lost_a_secret(const auth::User& before, const auth::User& now) {
+  return !std::all_of(before.verifiers.begin(), before.verifiers.end(), [&](const auth::Verifier& old) {
+    return std::any_of(now.verifiers.begin(), now.verifiers.end(), [&](const auth::Verifier& kept) {
+      return kept.hash == old.hash && kept.salt == old.salt && kept.stored_key == old.stored_key;
+    });
+  });
+}
+
 // "A B C" without PLAIN.
 std::string without_plain(std::string_view mechanisms) {
   std::string kept;
@@ -200,10 +210,33 @@ void Session::on_login_result(LoginResult result) {
   worker_.mark(id_);
 }
 
+const auth::User* Session::find_again(const auth::Identity& identity) const {
+  const bool was_anonymous = identity.proof == auth::Proof::Anonymous;
+  if (was_anonymous && identity.user != listener().anonymous) return nullptr;
+  const auth::User* user = worker_.snapshot().directory->find(identity.user);
+  if (user == nullptr || !auth::admits(*user, peer_)) return nullptr;
+  return was_anonymous || !user->verifiers.empty() ? user : nullptr;
+}
+
+void Session::on_new_snapshot() {
+  if (closed_) return;
+  auto* streaming = std::get_if<Streaming>(&phase_);
+  auto* serving = streaming != nullptr ? &streaming->serving : std::get_if<Serving>(&phase_);
+  const bool from_elsewhere = !peer_.unix_socket && !conf::admits(listener().networks, peer_.ip);
+  const auth::User* user = serving != nullptr ? find_again(serving->identity) : nullptr;
+  const bool revoked = serving != nullptr && (user == nullptr || lost_a_secret(*serving->user, *user));
+  if (from_elsewhere || revoked) {
+    worker_.log().info("session_revoked", {{"user", user_name()}, {"peer", auth::format(peer_)}});
+    close_now();
+  } else if (serving != nullptr) {
+    serving->user = user;
+  }
+}
+
 void Session::on_granted(const protocol::Caller& caller, auth::Identity identity) {
   // The configuration may have changed since the exchange began: asked again of today's.
-  const auth::User* user = worker_.snapshot().directory->find(identity.user);
-  if (user == nullptr || !auth::admits(*user, peer_)) {
+  const auth::User* user = find_again(identity);
+  if (user == nullptr) {
     on_refused(caller, {"no longer a user", std::move(identity.user)});
     return;
   }

@@ -267,6 +267,14 @@ void Worker::drain() {
   }
 }
 
+void Worker::adopt(std::shared_ptr<const Snapshot> snapshot) {
+  // The old one must live until no session looks into it.
+  const std::shared_ptr<const Snapshot> old = std::exchange(snapshot_, std::move(snapshot));
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    if (places_[i].session) places_[i].session->on_new_snapshot();
+  }
+}
+
 void Worker::stop() {
   stopped_ = true;
 }

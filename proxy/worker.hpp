@@ -69,6 +69,8 @@ class Worker {
   // Messages.
   void drain();  // no new clients; each session ends when what it asked for is answered
   void stop();   // now
+  // From now on this configuration holds, for the sessions there are as for those to come.
+  void adopt(std::shared_ptr<const Snapshot> snapshot);
 
   // For sessions and links.
   event_base* base() const { return base_.get(); }

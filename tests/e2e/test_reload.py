@@ -1,0 +1,117 @@
+"""SIGHUP: a new configuration takes effect at once and whole, for the sessions that are there too, or not at all."""
+
+import re
+import signal
+import unittest
+
+import harness
+import wire
+from harness import PASSWORDS
+from wire import text_login
+
+ALICE = text_login(b"alice", PASSWORDS[b"alice"])
+BOB = text_login(b"bob", PASSWORDS[b"bob"])
+DENIED = b"CLIENT_ERROR access denied"
+
+
+@harness.needs_mcgate
+class Reload(unittest.TestCase):
+    def setUp(self):
+        self.memcached, self.gate = harness.start(self, [
+            harness.plain_listener(), harness.plain_listener(anonymous="reader")])
+        with open(self.gate.config, encoding="utf-8") as file:
+            self.config = file.read()
+        self.reloads = 0
+        self.refusals = 0
+
+    def write(self, config):
+        with open(self.gate.config, "w", encoding="utf-8") as file:
+            file.write(config)
+        self.gate.process.child.send_signal(signal.SIGHUP)
+
+    def reload(self, config):
+        self.write(config)
+        self.reloads += 1
+        self.gate.process.wait_for(r"event=reloaded", count=self.reloads)
+
+    def refuse(self, config):
+        self.write(config)
+        self.refusals += 1
+        return self.gate.process.wait_for(r"event=reload_refused", count=self.refusals)[-1]
+
+    def log_in(self, login, listener=0):
+        client = self.gate.connect(listener)
+        self.addCleanup(client.close)
+        self.assertEqual(client.ask(login), b"STORED")
+        return client
+
+    def assert_closed(self, client):
+        with self.assertRaises(wire.Closed):
+            while True:
+                client.line()
+
+    def without_user(self, name):
+        return re.sub(rf'\[\[user\]\]\nname = "{name}"\n(?:.+\n)*', "", self.config)
+
+    def test_rights_change_under_a_session(self):
+        alice = self.log_in(ALICE)
+        self.assertEqual(alice.ask(b"set alice:k 0 0 1\r\nx\r\n"), b"STORED")
+        self.reload(self.config.replace('"alice:*", "shared:*"', '"other:*"'))
+        self.assertEqual(alice.ask(b"get alice:k\r\n"), DENIED)
+        self.assertEqual(alice.ask(b"get other:k\r\n"), b"END")
+
+    def test_a_removed_user_is_gone_and_others_are_not(self):
+        alice, bob = self.log_in(ALICE), self.log_in(BOB)
+        self.reload(self.without_user("bob"))
+        self.assert_closed(bob)
+        self.assertEqual(alice.ask(b"get alice:k\r\n"), b"END")
+        with self.gate.connect() as again:
+            self.assertEqual(again.ask(BOB), b"CLIENT_ERROR authentication failure")
+
+    def test_a_changed_password_ends_the_sessions_of_the_old_one(self):
+        alice, bob = self.log_in(ALICE), self.log_in(BOB)
+        table = re.search(r'\[\[user\]\]\nname = "bob"\n(?:.+\n)*', self.config).group(0)
+        new = [harness.verifier(b"another", hash_name) for hash_name in ("SCRAM-SHA-256", "SCRAM-SHA-512")]
+        secrets = f'secrets = ["{new[0]}", "{new[1]}"]'
+        self.reload(self.config.replace(table, re.sub(r"secrets = .*", lambda _: secrets, table)))
+        self.assert_closed(bob)
+        self.assertEqual(alice.ask(b"get alice:k\r\n"), b"END")
+        with self.gate.connect() as again:
+            self.assertEqual(again.ask(BOB), b"CLIENT_ERROR authentication failure")
+            self.assertEqual(again.ask(text_login(b"bob", b"another")), b"STORED")
+
+    def test_an_anonymous_user_that_is_no_more(self):
+        with self.gate.connect(1) as client:
+            self.assertEqual(client.ask(b"get k\r\n"), b"END")
+            self.reload(self.config.replace('anonymous = "reader"', 'anonymous = "alice"'))
+            self.assert_closed(client)
+        with self.gate.connect(1) as client:
+            self.assertEqual(client.ask(b"get k\r\n"), DENIED)
+            self.assertEqual(client.ask(b"get alice:k\r\n"), b"END")
+
+    def test_a_broken_configuration_changes_nothing(self):
+        alice = self.log_in(ALICE)
+        broken = [
+            (self.config + "\n[nonsense]\n", r"toml:\d+:\d+: "),
+            (self.config.replace('roles = ["bob"]', 'roles = ["nobody"]'), r"toml:\d+:\d+: .*nobody"),
+            (self.config.replace("SCRAM-SHA-256$4096:", "SCRAM-SHA-256$4096;", 1), r"toml:\d+:\d+: "),
+            ("", r"toml"),
+            (self.without_user("reader"), r"toml:\d+:\d+: .*reader"),
+        ]
+        for config, said in broken:
+            with self.subTest(said=said):
+                self.assertNotEqual(config, self.config)
+                self.refusals = len(re.findall("event=reload_refused", self.gate.process.log()))
+                self.assertRegex(self.refuse(config), said)
+                self.assertEqual(alice.ask(b"get alice:k\r\n"), b"END")
+                self.log_in(BOB).close()
+
+    def test_what_takes_a_restart_is_refused_whole(self):
+        bob = self.log_in(BOB)
+        line = self.refuse(self.without_user("bob").replace("workers = 2", "workers = 1"))
+        self.assertRegex(line, "a change of workers takes a restart")
+        self.assertEqual(bob.ask(b"get bob:k\r\n"), b"END")
+
+
+if __name__ == "__main__":
+    unittest.main()
