@@ -28,11 +28,6 @@ def refused(gate):
     return re.fullmatch(b"(%s){0,2}(%s)?" % (ERROR_LINE, re.escape(FENCE_ANSWER)), gate) is not None
 
 
-def refused_and_data_run(gate, reference):
-    """As above, where memcached took the data block for a command, which it answered with ERROR too."""
-    return refused(gate) and re.match(ERROR_LINE, reference) is not None
-
-
 def refused_binary(gate):
     """mcgate answered the broken packet with one error, or none, and its fence or the connection's end."""
     return len(gate) <= 2 and all(status in (1, 4, 0x20, 0x81) or opcode == 0x0A for opcode, status, *_ in gate)
@@ -46,8 +41,6 @@ DIFFERENCES = {
             "has one key rule for all dialects"),
     "arity": (lambda gate, ref: refused(gate), "memcached ignores some surplus tokens and runs the data of a line whose "
               "arguments do not count up; mcgate takes neither"),
-    "word": (refused_and_data_run, "memcached runs the data block behind a command that it does not know; so does mcgate "
-             "where none is announced"),
     "length": (lambda gate, ref: refused(gate), "memcached cuts lengths to 32 bits and goes on where it can't know how much "
                "data follows; mcgate closes"),
     "data": (lambda gate, ref: refused(gate) and ref.startswith(b"SERVER_ERROR object too large"),
@@ -168,7 +161,8 @@ class Side:
             direct.send(b"get %s\r\n" % b" ".join(KEYS) + b"".join(b"me %s\r\n" % key for key in KEYS) + FENCE)
             while not direct.buffer.endswith(FENCE_ANSWER):
                 direct._fill()
-            return re.sub(rb"^ME \S+ exp=(-?)\S+ .* size=(\d+)", rb"ME \1 \2", bytes(direct.buffer), flags=re.MULTILINE)
+            # exp is -1 for never, else how long ago.
+            return re.sub(rb"^ME \S+ exp=(-1\b)?\S* .* size=(\d+)", rb"ME \1 \2", bytes(direct.buffer), flags=re.MULTILINE)
 
 
 def batches(requests):

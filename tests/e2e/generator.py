@@ -90,6 +90,12 @@ class Generator:
             flags.append([letter.encode(), argument])
         return flags
 
+    @staticmethod
+    def loud_if_it_creates(tokens):
+        """Before 1.6.40 a quiet ma that creates is answered all the same; through mcgate it is quiet always."""
+        creates = any(token[0][:1] == b"N" for token in tokens if isinstance(token[0], bytes))
+        return [token for token in tokens if not (creates and token[0] == b"q")]
+
     def meta_line(self):
         key, data = self.key(), None
         # memcached's own limit is on the encoded form; mcgate's on the key.
@@ -100,9 +106,8 @@ class Generator:
         # Not h: an incr while an answer with the item waits to be written makes a new item, never fetched yet.
         choices = {"mg": "qOkstfvucTNRPL", "ms": "qOkcTFIC", "md": "qOkTIC", "ma": "qOkvtcTNJDC"}[verb]
         flags = self.meta_flags(list(choices), key)
-        if verb == "ma" and any(flag[0] == b"N" for flag in flags):
-            # Before 1.6.40 a quiet ma that creates is answered all the same; through mcgate it is quiet always.
-            flags = [flag for flag in flags if flag[0] != b"q"]
+        if verb == "ma":
+            flags = self.loud_if_it_creates(flags)
         if verb in ("ms", "ma") and self.random.random() < 0.4:
             mode = self.random.choice("EAPRSeaprs" if verb == "ms" else "I+D-id").encode()
             flags.append([b"M", mode.upper() if mode.isalpha() else mode])
@@ -161,6 +166,7 @@ class Generator:
                                  self.random.choice((b"\r\r\n", b"\0\r\n", b"\t\r\n", b"\r\n")), tag="line")
         elif kind == "flag":
             tokens.append([self.random.choice((b"y", b"v", b"T", b"Tx", b"b", b"M", b"MM", b"O" + b"o" * 40, b"q", b"E5", b"s", b"noreply", b"\xff"))])
+            tokens = self.loud_if_it_creates(tokens) if tokens[0] == [b"ma"] else tokens
         return self.assemble(tokens, data, tag=kind)
 
     # --- binary

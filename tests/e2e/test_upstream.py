@@ -2,6 +2,7 @@
 statistics and admin commands of memcached itself, untouched.
 """
 
+import os
 import signal
 import time
 import unittest
@@ -49,8 +50,10 @@ class UpstreamCase(unittest.TestCase):
         self.assertLess(time.monotonic() - began, 5)
 
     def pause_memcached(self):
-        self.memcached.process.child.send_signal(signal.SIGSTOP)
         self.addCleanup(self.resume_memcached)
+        self.memcached.process.child.send_signal(signal.SIGSTOP)
+        # Stopped is it when all its threads are: the kernel says so to the parent.
+        os.waitid(os.P_PID, self.memcached.process.child.pid, os.WSTOPPED)
 
     def resume_memcached(self):
         if self.memcached.process.child.poll() is None:
