@@ -18,18 +18,54 @@ enum class Dialect : std::uint8_t { Text, Meta, Binary };
 enum class Category : std::uint8_t { Session, Read, Write, Touch, Delete, Stats, Admin };
 
 enum class Command : std::uint8_t {
-  Get, Gets, Gat, Gats,
-  Set, Add, Replace, Append, Prepend, Cas, Incr, Decr,
-  Touch, Delete,
-  MetaGet, MetaSet, MetaDelete, MetaArithmetic,
+  Get,
+  Gets,
+  Gat,
+  Gats,
+  Set,
+  Add,
+  Replace,
+  Append,
+  Prepend,
+  Cas,
+  Incr,
+  Decr,
+  Touch,
+  Delete,
+  MetaGet,
+  MetaSet,
+  MetaDelete,
+  MetaArithmetic,
   Stats,
   // Admin
-  FlushAll, Verbosity, CacheMemlimit, Slabs, Lru, LruCrawler, LruCrawlerDump, Extstore, MetaDebug, Watch,
-  Shutdown, RefreshCerts,
-  StatsItems, StatsSlabs, StatsSizes, StatsConns, StatsSettings, StatsReset, StatsDetail, StatsCachedump,
+  FlushAll,
+  Verbosity,
+  CacheMemlimit,
+  Slabs,
+  Lru,
+  LruCrawler,
+  LruCrawlerDump,
+  Extstore,
+  MetaDebug,
+  Watch,
+  Shutdown,
+  RefreshCerts,
+  StatsItems,
+  StatsSlabs,
+  StatsSizes,
+  StatsConns,
+  StatsSettings,
+  StatsReset,
+  StatsDetail,
+  StatsCachedump,
   StatsExtstore,
   // Session: these need an identity and nothing else.
-  Version, Noop, Quit, SaslList, SaslAuth, SaslStep,
+  Version,
+  Noop,
+  Quit,
+  SaslList,
+  SaslAuth,
+  SaslStep,
 };
 inline constexpr std::size_t kCommandCount = static_cast<std::size_t>(Command::SaslStep) + 1;
 
@@ -89,7 +125,10 @@ class CommandSet {
   constexpr CommandSet operator|(CommandSet other) const { return CommandSet{bits_ | other.bits_}; }
   constexpr CommandSet operator&(CommandSet other) const { return CommandSet{bits_ & other.bits_}; }
   constexpr CommandSet without(CommandSet other) const { return CommandSet{bits_ & ~other.bits_}; }
-  constexpr CommandSet& operator|=(CommandSet other) { bits_ |= other.bits_; return *this; }
+  constexpr CommandSet& operator|=(CommandSet other) {
+    bits_ |= other.bits_;
+    return *this;
+  }
   constexpr bool contains(CommandSet all) const { return (bits_ & all.bits_) == all.bits_; }
   constexpr bool intersects(CommandSet any) const { return (bits_ & any.bits_) != 0; }
   constexpr bool empty() const { return bits_ == 0; }

@@ -110,6 +110,12 @@ void compose(const Request& request, std::uint32_t sequence, std::string& out) {
   }
 }
 
+void compose_onto(const Request& request, std::string& out) {
+  out.resize(out.size() - kEnd.size());
+  for (const std::string_view key : request.keys) append_word(key, out);
+  out += kEnd;
+}
+
 bool supported(const Request& request, const Version& backend) {
   const CommandRow& known = row(request.caller.command);
   if (known.reply == ReplyShape::Local) return true;

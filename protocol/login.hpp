@@ -35,7 +35,10 @@ std::expected<Credentials, std::string_view> parse_plain(std::string_view messag
 ParseResult parse_text_before_login(std::string_view input, const ParseLimits& limits, Request& request);
 
 // The limits of a session before log-in: nobody makes us hold more than a few KB.
-inline constexpr ParseLimits kLimitsBeforeLogin{.line_bytes = 2048, .get_line_bytes = 2048, .keys = 100,
-                                                .value_bytes = kMaxLoginToken, .swallow_bytes = 1'048'576};
+inline constexpr ParseLimits kLimitsBeforeLogin{.line_bytes = 2048,
+                                                .get_line_bytes = 2048,
+                                                .keys = 100,
+                                                .value_bytes = kMaxLoginToken,
+                                                .swallow_bytes = 1'048'576};
 
 }  // namespace mcgate::protocol

@@ -98,6 +98,7 @@ void expect(const Request& request, std::uint32_t sequence, const Version& backe
   }
   expected.meta_key_sent = request.meta_key_sent;
   expected.began = false;
+  expected.line_goes_on = false;
 }
 
 ReplyResult read_reply(std::string_view input, Expected& expected, std::string& out) {

@@ -29,6 +29,9 @@ struct Expected {
   std::string meta_flags;     // the client's meta flags as sent, joined by single spaces
   std::string meta_key_sent;  // the key as the client wrote it, for `k`
   bool began = false;         // some part of the reply has been read
+  // A get whose line holds the keys of further requests behind its own, all keys of the line distinct: its
+  // reply ends (with ReplyEnd{0}) where a VALUE is not its own, or before the line's END.
+  bool line_goes_on = false;
 };
 
 // Fills `expected` with what a request that compose() wrote may be answered with.

@@ -123,6 +123,11 @@ inline constexpr char kBinaryMagic = '\x80';
 // the opaque of a binary one; classic text has no room for it.
 void compose(const Request& request, std::uint32_t sequence, std::string& out);
 
+// Appends the keys of one more get or gets to the canonical line of the same command that ends `out`:
+// memcached answers a line with a system call of its own, whatever the number of keys on it. The reply to
+// each request is then told from the next one's by Expected::line_goes_on.
+void compose_onto(const Request& request, std::string& out);
+
 // Whether a memcached of that version understands the request as we would send it.
 bool supported(const Request& request, const Version& backend);
 

@@ -101,13 +101,17 @@ ReplyResult read_values_reply(std::string_view input, Expected& expected, std::s
   if (!line) return line.error();
   if (line->text == "END") {
     out += line->bytes;
-    return ReplyEnd{line->bytes.size()};
+    return ReplyEnd{expected.line_goes_on ? 0 : line->bytes.size()};
   }
   // Every error among them: our keys are valid, and an error inside a get has dropped replies before it.
   const bool with_cas = (CommandSet{Gets} | Gats).contains(expected.caller.command);
   const auto value = parse_value_line(line->text, with_cas);
   if (!value) return ReplyPoisoned{"neither a VALUE as asked nor END"};
   const auto cursor = cursor_past(value->key, expected);
+  if (!cursor && expected.line_goes_on) {
+    out += "END\r\n";
+    return ReplyEnd{0};
+  }
   if (!cursor) return ReplyPoisoned{"VALUE of a key that was not asked for, or not there"};
 
   const std::size_t total = line->bytes.size() + value->bytes + 2;

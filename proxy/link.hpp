@@ -70,6 +70,9 @@ class Link {
     Clock::time_point sent_at;
   };
 
+  // Whether a request goes onto the get line that ends the output, and if so notes its key there.
+  bool joins_line(const protocol::Request& request);
+
   void on_readable();
   void on_writable();
   void on_retry();
@@ -102,6 +105,9 @@ class Link {
   Buffer input_;
   std::size_t wanted_ = 0;  // input bytes before parsing again makes sense
   Buffer output_;
+  // The get line that ends the output and may still grow: its command, and its keys' hashes. Empty: none.
+  protocol::Command line_command_ = protocol::Command::Get;
+  std::vector<std::size_t> line_keys_;
   Ring<Pending> pending_;
   std::vector<SessionId> held_back_;
 

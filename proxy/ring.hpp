@@ -14,6 +14,7 @@ class Ring {
   bool empty() const { return count_ == 0; }
   std::size_t size() const { return count_; }
   T& front() { return slots_[first_]; }
+  T& back() { return slots_[(first_ + count_ - 1) % slots_.size()]; }
 
   // The new last element: an object in whatever state an earlier use left it.
   T& push() {

@@ -13,6 +13,17 @@ bool supported_by(std::string_view input, Version backend) {
 
 }  // namespace
 
+TEST_CASE("a further get goes onto the line that ends the output") {
+  std::string out = "set a 0 0 1\r\nx\r\n";
+  const ParseLimits limits;
+  Request request;
+  REQUIRE(std::holds_alternative<Parsed>(parse_text("get a\r\n", limits, request)));
+  compose(request, 1, out);
+  REQUIRE(std::holds_alternative<Parsed>(parse_text("get bb\r\n", limits, request)));
+  compose_onto(request, out);
+  CHECK(out == "set a 0 0 1\r\nx\r\nget a bb\r\n");
+}
+
 TEST_CASE("parse, compose, parse: the same request, and composed the same again") {
   for (const std::string_view row : {"get a b c\r\n",
                                      "gets a\n",

@@ -159,6 +159,52 @@ TEST_CASE("the values of a get are of keys that were asked for, in that order") 
   for (const Row& row : rows) check(row);
 }
 
+TEST_CASE("requests that share a get line are told apart by their keys") {
+  struct SharedLine {
+    std::vector<std::string> keys;  // one request each
+    std::string_view input;
+    std::vector<std::string> out;  // what each request's client gets
+  };
+  const SharedLine rows[] = {
+      {{"a", "b"}, "END\r\n", {"END\r\n", "END\r\n"}},
+      {{"a", "b"},
+       "VALUE a 0 1\r\n1\r\nVALUE b 0 1\r\n2\r\nEND\r\n",
+       {"VALUE a 0 1\r\n1\r\nEND\r\n", "VALUE b 0 1\r\n2\r\nEND\r\n"}},
+      {{"a", "b", "c"}, "VALUE c 0 1\r\n3\r\nEND\r\n", {"END\r\n", "END\r\n", "VALUE c 0 1\r\n3\r\nEND\r\n"}},
+      {{"a", "b", "c"}, "VALUE a 0 1\r\n1\r\nEND\r\n", {"VALUE a 0 1\r\n1\r\nEND\r\n", "END\r\n", "END\r\n"}},
+      {{"a", "b"}, "VALUE x 0 1\r\n1\r\nEND\r\n", {"END\r\n", ""}},  // nobody's: poison
+      {{"a", "b"}, "VALUE b 0 1\r\n2\r\nVALUE a 0 1\r\n1\r\nEND\r\n", {"END\r\n", "VALUE b 0 1\r\n2\r\n"}},
+      {{"a", "b"}, "ERROR\r\n", {"", ""}},
+  };
+  for (const SharedLine& row : rows) {
+    CAPTURE(row.input);
+    std::string_view input = row.input;
+    bool poisoned = false;
+    for (std::size_t i = 0; i < row.keys.size(); ++i) {
+      CAPTURE(i);
+      Expected expected;
+      expected.caller.command = Command::Get;
+      expected.keys = row.keys[i];
+      expected.line_goes_on = i + 1 < row.keys.size();
+      std::string out;
+      for (bool ended = poisoned; !ended;) {
+        const ReplyResult result = read_reply(input, expected, out);
+        if (const auto* part = std::get_if<ReplyPart>(&result)) {
+          input.remove_prefix(part->consumed);
+        } else if (const auto* end = std::get_if<ReplyEnd>(&result)) {
+          input.remove_prefix(end->consumed);
+          ended = true;
+        } else {
+          REQUIRE(std::holds_alternative<ReplyPoisoned>(result));
+          ended = poisoned = true;
+        }
+      }
+      CHECK(out == row.out[i]);
+    }
+    CHECK(input.empty() != poisoned);
+  }
+}
+
 TEST_CASE("a value's key is proven before its data is there") {
   Expected expected = expecting(Get, Dialect::Text, "a");
   std::string out;
