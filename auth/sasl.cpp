@@ -100,7 +100,7 @@ struct SaslExchange::Connection {
   SaslConnPtr sasl;  // none: not started. Dies before what its callbacks point to.
 };
 
-SaslExchange::SaslExchange(std::shared_ptr<const Directory> directory, Peer peer, std::string mechanism,
+SaslExchange::SaslExchange(std::shared_ptr<const Directory> directory, Peer peer, std::string_view mechanism,
                            bool may_send_password)
     : may_send_password_{may_send_password} {
   const auto proof = offered(*directory, mechanism);

@@ -47,7 +47,7 @@ class SaslExchange {
  public:
   // `mechanism` is compared without case against the directory's mechanisms; anything else is refused.
   // `may_send_password`: PLAIN is permitted on this transport.
-  SaslExchange(std::shared_ptr<const Directory> directory, Peer peer, std::string mechanism,
+  SaslExchange(std::shared_ptr<const Directory> directory, Peer peer, std::string_view mechanism,
                bool may_send_password);
   ~SaslExchange();
   SaslExchange(const SaslExchange&) = delete;

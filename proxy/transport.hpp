@@ -32,7 +32,7 @@ class Transport {
   // How much one read may bring, and so how large the two scratch buffers of read() must be: TLS may hold
   // one record from before.
   static constexpr std::size_t kReadBytes = 65'536;
-  static constexpr std::size_t kPlainBytes = kReadBytes + 2 * SSL3_RT_MAX_PLAIN_LENGTH;
+  static constexpr std::size_t kPlainBytes = kReadBytes + std::size_t{2} * SSL3_RT_MAX_PLAIN_LENGTH;
 
   enum class State {
     Open,
