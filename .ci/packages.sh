@@ -13,6 +13,8 @@ test_packages=(
   clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev libmemcached-tools php-cli php-memcached
   python3-binary-memcached python3-pylibmc
 )
+# What tests/bench sets mcgate beside, and draws with.
+bench_packages=(haproxy memcached nutcracker openssl python3-matplotlib stunnel4 valgrind)
 
 # die SENTENCE...: says it and ends the script.
 die() {
