@@ -10,6 +10,7 @@ namespace mcgate::auth {
 namespace {
 
 thread_local std::uint64_t iterations_of_thread = 0;
+thread_local std::uint64_t hmacs_of_thread = 0;
 
 const EVP_MD* md(Hash hash) {
   switch (hash) {
@@ -44,6 +45,7 @@ conf::Secret hmac(Hash hash, std::string_view key, std::string_view message) {
   std::string out(digest_size(hash), '\0');
   require(HMAC(md(hash), key.data(), static_cast<int>(key.size()), bytes(message), message.size(), bytes(out),
                nullptr) != nullptr);
+  ++hmacs_of_thread;
   return conf::Secret{std::move(out)};
 }
 
@@ -70,6 +72,10 @@ conf::Secret random_bytes(std::size_t count) {
 
 std::uint64_t iterations_done() {
   return iterations_of_thread;
+}
+
+std::uint64_t hmacs_done() {
+  return hmacs_of_thread;
 }
 
 }  // namespace mcgate::auth

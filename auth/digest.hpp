@@ -21,8 +21,9 @@ conf::Secret digest(Hash hash, std::string_view message);
 conf::Secret pbkdf2(Hash hash, std::string_view password, std::string_view salt, std::uint32_t iterations);
 conf::Secret random_bytes(std::size_t count);
 
-// The iterations that pbkdf2() has done on this thread: what a log-in costs, by which tests hold the unknown
-// user to the price of the known one.
+// The iterations that pbkdf2() has done on this thread, and the calls of hmac(): what a log-in costs, by
+// which tests hold the unknown user to the price of the known one.
 std::uint64_t iterations_done();
+std::uint64_t hmacs_done();
 
 }  // namespace mcgate::auth

@@ -29,21 +29,31 @@ SaslCredentials::SaslCredentials(std::shared_ptr<const Directory> directory, Pee
 conf::Secret SaslCredentials::verifier_of(std::string_view name) {
   const auto hash = hash_of(proof_);
   if (!hash) return {};
-  genuine_ = false;
   claimed_ = name;
+  // Made for those who exist too, lest the time it takes tells who does.
+  const Verifier decoy = directory_->decoy(name, *hash);
+  const Verifier* genuine = genuine_verifier(name, *hash);
+  genuine_ = genuine != nullptr;
+  return conf::Secret{format(genuine_ ? *genuine : decoy)};
+}
+
+const Verifier* SaslCredentials::genuine_verifier(std::string_view name, Hash hash) {
   const User* user = directory_->find(name);
   if (user == nullptr) {
     reason_ = "unknown user";
-    return conf::Secret{format(directory_->decoy(name, *hash))};
+    return nullptr;
   }
-  const auto verifier = std::ranges::find(user->verifiers, *hash, &Verifier::hash);
-  if (verifier == user->verifiers.end() || !admits(*user, peer_)) {
-    reason_ = verifier == user->verifiers.end() ? "user has no password" : "user may not log in from there";
-    return conf::Secret{format(directory_->decoy(name, *hash))};
+  const auto verifier = std::ranges::find(user->verifiers, hash, &Verifier::hash);
+  if (verifier == user->verifiers.end()) {
+    reason_ = "user has no password";
+    return nullptr;
+  }
+  if (!admits(*user, peer_)) {
+    reason_ = "user may not log in from there";
+    return nullptr;
   }
   reason_ = "wrong password";
-  genuine_ = true;
-  return conf::Secret{format(*verifier)};
+  return &*verifier;
 }
 
 bool SaslCredentials::check(std::string_view name, std::string_view password) {

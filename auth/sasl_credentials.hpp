@@ -18,7 +18,7 @@ class SaslCredentials {
   SaslCredentials(std::shared_ptr<const Directory> directory, Peer peer, Proof proof);
 
   // For SCRAM: the verifier, as text, that the client's proof is held against. A decoy for whoever does not
-  // exist, has none or may not come from there; empty if the mechanism is none of SCRAM.
+  // exist, has none or may not come from there, after the same work; empty if the mechanism is none of SCRAM.
   conf::Secret verifier_of(std::string_view user);
 
   // For PLAIN.
@@ -32,6 +32,9 @@ class SaslCredentials {
   Refused refuse(std::string_view reason) const;
 
  private:
+  // None: the name is to meet a decoy, for the reason in `reason_`.
+  const Verifier* genuine_verifier(std::string_view name, Hash hash);
+
   std::shared_ptr<const Directory> directory_;
   Peer peer_;
   Proof proof_;

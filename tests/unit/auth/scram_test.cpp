@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 
+#include "auth/digest.hpp"
 #include "auth/sasl.hpp"
 #include "tests/unit/auth/sasl_fixture.hpp"
 #include "tests/unit/auth/scram_client.hpp"
@@ -77,6 +78,28 @@ TEST_CASE("SCRAM: an unknown user and one from elsewhere look like a wrong passw
   const auto first = challenge(inside.start(client.first()));
   REQUIRE(std::holds_alternative<Challenge>(inside.step(client.final_message(first))));
   CHECK(granted(inside.step("")) == "office");
+}
+
+// Invariant 7, by structure and not by a clock: what the first answer costs does not depend on the name.
+TEST_CASE("SCRAM: the first answer costs the same, whoever is named") {
+  for (const auto& scram : kScram) {
+    const auto cost = [&](const std::string& name) {
+      const ScramClient client{.hash = scram.hash, .user = name, .password = "wrong"};
+      auto one = exchange(scram.mechanism);
+      const auto hmacs = hmacs_done();
+      const auto iterations = iterations_done();
+      REQUIRE(challenge(one.start(client.first())).starts_with("r=" + client.nonce));
+      CHECK(iterations_done() == iterations);
+      return hmacs_done() - hmacs;
+    };
+    const auto unknown = cost("ghost");
+    CHECK(unknown > 0);
+    for (const std::string name : {"alice", "bob", "office", "anonymous", "alicf"}) {
+      CAPTURE(scram.mechanism);
+      CAPTURE(name);
+      CHECK(cost(name) == unknown);
+    }
+  }
 }
 
 TEST_CASE("SCRAM: bad first messages") {
