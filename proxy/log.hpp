@@ -1,12 +1,16 @@
-// The log: one line per event on stderr, logfmt or JSON. Any thread; each line is one write.
+// The log: one line per event on stderr, logfmt or JSON. Any thread; each line is one write of at most
+// PIPE_BUF bytes.
+//
+// A log that nobody reads never stops the service: a line that cannot be written at once is dropped and
+// counted, and event=lines_dropped says how many were as soon as there is room again.
 //
 // Values are escaped, so that nothing a client sends can forge a line. Callers never pass a secret or a
 // value of memcached's.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <initializer_list>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -42,7 +46,7 @@ class Log {
   explicit Log(const conf::Log& settings, int fd = 2);
 
   bool enabled(conf::LogLevel level) const { return level >= level_; }
-  // ts, level and event come first, then the fields in their order.
+  // ts, level and event come first, then the fields in their order; long values are cut.
   void write(conf::LogLevel level, std::string_view event, std::initializer_list<Field> fields) const;
 
   void debug(std::string_view event, std::initializer_list<Field> fields) const {
@@ -59,9 +63,14 @@ class Log {
   }
 
  private:
+  std::string compose(conf::LogLevel level, std::string_view event,
+                      std::initializer_list<Field> fields) const;
+
   conf::LogFormat format_;
   conf::LogLevel level_;
   int fd_;
+  mutable std::mutex mutex_;  // held from asking for room to using it, so that no other thread takes it
+  mutable std::uint64_t dropped_ = 0;
 };
 
 }  // namespace mcgate::proxy

@@ -6,11 +6,15 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <climits>
 #include <cstdint>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 using namespace mcgate;
@@ -19,9 +23,13 @@ using namespace std::string_view_literals;
 
 namespace {
 
+// Writing to it blocks when it is full, as it does on a stderr that is inherited; reading does not.
 class Pipe {
  public:
-  Pipe() { REQUIRE(::pipe2(ends_.data(), O_NONBLOCK | O_CLOEXEC) == 0); }
+  Pipe() {
+    REQUIRE(::pipe2(ends_.data(), O_CLOEXEC) == 0);
+    REQUIRE(::fcntl(ends_[0], F_SETFL, O_NONBLOCK) == 0);
+  }
   ~Pipe() {
     ::close(ends_[0]);
     ::close(ends_[1]);
@@ -41,6 +49,15 @@ class Pipe {
 
  private:
   std::array<int, 2> ends_{};
+};
+
+// What blocks fails: the signal ends the process.
+class Deadline {
+ public:
+  Deadline() { ::alarm(60); }
+  ~Deadline() { ::alarm(0); }
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
 };
 
 // The line written, without its time; the time is checked.
@@ -141,13 +158,85 @@ TEST_CASE("what is below the level is not written") {
   CHECK(lines.find("event=error\n") != std::string::npos);
 }
 
-TEST_CASE("a log that nobody reads loses lines, whole ones, and does not block") {
+TEST_CASE("no line is longer than a pipe takes in one piece, however many long values and escapes") {
+  const std::string long_value(10'000, 'x'), escaped(10'000, '\0');
+  for (const std::string& value : {long_value, escaped}) {
+    for (const conf::LogFormat format : {conf::LogFormat::Logfmt, conf::LogFormat::Json}) {
+      const std::string line =
+          written(format, value, {{"a", value}, {"b", value}, {"c", value}, {"d", value}, {"end", 1}});
+      CHECK(line.size() > PIPE_BUF / 4);
+      CHECK(line.size() <= PIPE_BUF);
+      CHECK((line.ends_with(" end=1\n") || line.ends_with(",\"end\":1}\n")));
+    }
+  }
+}
+
+TEST_CASE("a log that nobody reads loses lines, whole ones, says how many, and does not block") {
+  const Pipe pipe;
+  const Log log{{.level = conf::LogLevel::Error}, pipe.writing_end()};
+  const Deadline deadline;
+  for (int i = 0; i < 10'000; ++i) log.error("event", {{"n", i}});
+  CHECK((::fcntl(pipe.writing_end(), F_GETFL) & O_NONBLOCK) == 0);
+  const std::string lines = pipe.read();
+  const auto kept = std::ranges::count(lines, '\n');
+  CHECK(kept > 100);
+  CHECK(kept < 10'000);
+  CHECK(lines.ends_with(" n=" + std::to_string(kept - 1) + "\n"));  // none is missing in between
+  log.error("again", {});
+  const std::string after = pipe.read();
+  CHECK(after.find(" event=lines_dropped count=" + std::to_string(10'000 - kept) + "\n") != after.npos);
+  CHECK(std::ranges::count(after, '\n') == 2);
+  CHECK(after.ends_with(" level=error event=again\n"));
+  log.error("more", {});
+  CHECK(std::ranges::count(pipe.read(), '\n') == 1);
+}
+
+TEST_CASE("what the descriptor refuses is counted, too") {
+  const Pipe pipe;
+  const int fd = ::open("/dev/full", O_WRONLY | O_CLOEXEC);  // as a disk that is full
+  REQUIRE(fd >= 0);
+  const Log log{{}, fd};
+  log.info("lost", {});
+  log.info("lost", {});
+  REQUIRE(::dup3(pipe.writing_end(), fd, O_CLOEXEC) == fd);
+  log.info("event", {});
+  ::close(fd);
+  const std::string lines = pipe.read();
+  CHECK(lines.find(" event=lines_dropped count=2\n") != lines.npos);
+  CHECK(lines.ends_with(" event=event\n"));
+}
+
+TEST_CASE("several threads' lines are whole, and each is written or counted") {
+  constexpr int kThreads = 4, kLines = 2'000;
   const Pipe pipe;
   const Log log{{}, pipe.writing_end()};
-  for (int i = 0; i < 10'000; ++i) log.info("event", {{"n", i}});
-  const std::string lines = pipe.read();
-  CHECK(lines.size() <= 65'536);
-  CHECK(lines.ends_with("\n"));
-  log.info("again", {});
-  CHECK(pipe.read().ends_with("level=info event=again\n"));
+  const Deadline deadline;
+  std::atomic<int> writing = kThreads;
+  std::vector<std::jthread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < kLines; ++i) log.info("event", {{"value", std::string(300, 'x')}});
+      --writing;
+    });
+  }
+  std::string lines;
+  while (writing > 0) lines += pipe.read();
+  threads.clear();
+  lines += pipe.read();
+  log.info("event", {{"value", std::string(300, 'x')}});  // there is room: the last count is told
+  lines += pipe.read();
+
+  static const std::regex kLine{
+      R"(ts=\S+ level=(info event=event value=x{300}|warning event=lines_dropped count=([0-9]+)))"};
+  long told = 0;
+  std::size_t begin = 0;
+  for (std::size_t end = 0; (end = lines.find('\n', begin)) != lines.npos; begin = end + 1) {
+    const std::string line = lines.substr(begin, end - begin);
+    CAPTURE(line);
+    std::smatch parts;
+    REQUIRE(std::regex_match(line, parts, kLine));
+    told += parts[2].matched ? std::stol(parts[2]) : 1;
+  }
+  CHECK(begin == lines.size());
+  CHECK(told == kThreads * kLines + 1);
 }
