@@ -15,9 +15,9 @@ constexpr std::size_t index(Hash hash) {
   return static_cast<std::size_t>(hash);
 }
 
-// Drawn once for the whole process and not for each directory: after a reload a decoy must look as before,
-// as a user does.
-const conf::Secret& decoy_key() {
+// Where none is configured. Drawn once for the whole process and not for each directory: after a reload a
+// decoy must look as before, as a user does.
+const conf::Secret& drawn_decoy_key() {
   static const conf::Secret key = random_bytes(32);
   return key;
 }
@@ -92,6 +92,7 @@ std::expected<Directory, std::vector<conf::Problem>> Directory::build(const conf
     if (!is_new) compiler.complain(user.place, "user \"" + user.name + "\" is there twice");
   }
   if (!problems.empty()) return std::unexpected{std::move(problems)};
+  directory.decoy_key_ = config.login.decoy_key.empty() ? drawn_decoy_key() : config.login.decoy_key;
   directory.survey(config.login.mechanisms);
   return directory;
 }
@@ -145,7 +146,7 @@ Verifier Directory::decoy(std::string_view name, Hash hash) const {
     message += mechanism(hash);
     message += '\0';
     message += name;
-    return hmac(Hash::Sha512, decoy_key().reveal(), message);
+    return hmac(Hash::Sha512, decoy_key_.reveal(), message);
   };
   const Face& face = decoys_[index(hash)];
   const auto key = [&](std::string_view purpose) {

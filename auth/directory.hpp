@@ -50,9 +50,14 @@ class Directory {
   // configured that every user with a password can use (DESIGN §11.10). Empty if nobody has a password.
   const std::string& mechanisms() const;
 
-  // A verifier for a name that does not exist: the same for the same name, different from process to
-  // process, with the iteration count and salt size that most users have for that hash; no password matches
-  // it. So SCRAM's first answer betrays nobody as long as all users have the same count.
+  // A verifier for a name that does not exist: the same for the same name and login.decoy_key, with the
+  // iteration count and salt size that most users have for that hash; no password matches it. So SCRAM's
+  // first answer betrays nobody as long as all users have the same count.
+  //
+  // What remains: without login.decoy_key decoys differ from process to process, where users do not, and a
+  // name that becomes a user, or ceases to be one, changes its salt. The key is not derived from the users'
+  // verifiers: these follow from their passwords and from salts that SCRAM shows to anyone, so a decoy would
+  // let strangers test guesses at passwords without ever asking us.
   Verifier decoy(std::string_view name, Hash hash) const;
 
   // What checking a wrong password costs the dearest user. check_password spends as much on every failure,
@@ -77,6 +82,7 @@ class Directory {
   std::unordered_map<std::string, User, NameHash, std::equal_to<>> users_;
   std::string mechanisms_;
   std::array<Face, 2> decoys_;  // by hash
+  conf::Secret decoy_key_;
   Work dearest_{};
 };
 

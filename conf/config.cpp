@@ -176,6 +176,7 @@ void read_login(PlacedTable table, Login& login, Problems& problems) {
   reader.integer("runners", login.runners);
   reader.integer("queue", login.queue);
   reader.integer("remembered", login.remembered);
+  if (auto key = reader.text("decoy_key")) login.decoy_key = Secret{std::move(key->text)};
   if (!reader.has("mechanisms")) return;
   login.mechanisms.clear();
   Names names{"mechanism", problems};

@@ -101,6 +101,7 @@ struct Login {
   std::uint32_t runners = 2;                                                       // threads
   std::uint32_t queue = 1024;                                                      // log-ins waiting for one
   std::uint32_t remembered = 4096;                                                 // PLAIN checks remembered
+  Secret decoy_key;  // of what unknown users are shown; empty: drawn at random
 };
 
 // What a grant allows or denies: every command in `commands` on every key that begins with one of `keys`.

@@ -68,6 +68,7 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::Login,          "runners",                 Integer, 1,     256,        "2",               "threads that check passwords"},
     {Section::Login,          "queue",                   Integer, 1,     1'000'000,  "1024",            "log-ins waiting for a thread"},
     {Section::Login,          "remembered",              Integer, 0,     10'000'000, "4096",            "successful password checks remembered"},
+    {Section::Login,          "decoy_key",               Text,    32,    1024,       "drawn at random", "secret from which unknown users' salts are made"},
 
     {Section::User,           "name",                    Text,    1,     255,        "",                "the name that the client logs in with"},
     {Section::User,           "secrets",                 Texts,   0,     8,          "[]",              "verifiers, as `mcgate user passwd` writes them; any of them will do"},

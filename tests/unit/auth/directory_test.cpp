@@ -108,6 +108,24 @@ TEST_CASE("directory: decoys look like users, and stay as they are") {
   CHECK_FALSE(matches(decoy, "x"));
 }
 
+TEST_CASE("directory: decoys follow from the configured key, whoever the users are") {
+  const auto a = user("a", {verifier_text(Hash::Sha256, "x")});
+  const auto b = user("b", {verifier_text(Hash::Sha256, "y")});
+  const auto decoy = [](std::vector<conf::User> users, std::string_view key) {
+    auto config = with_users(std::move(users));
+    config.login.decoy_key = conf::Secret{key};
+    return format(Directory::build(config)->decoy("ghost", Hash::Sha256));
+  };
+  const std::string key(32, 'k');
+  const auto first = decoy({a, b}, key);
+  CHECK(decoy({a, b}, key) == first);
+  CHECK(decoy({b, a}, key) == first);
+  CHECK(decoy({a}, key) == first);
+  CHECK(decoy({a, b}, std::string(32, 'K')) != first);
+  CHECK(decoy({a, b}, "") != first);
+  CHECK(decoy({a, b}, "") == decoy({b, a}, ""));
+}
+
 TEST_CASE("directory: users with the same roles share a policy") {
   auto config = with_users({user("a", {}), user("b", {}), user("c", {})});
   config.roles = {conf::Role{.place = {}, .name = "r", .allow = {}, .deny = {}},

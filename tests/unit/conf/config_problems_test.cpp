@@ -67,6 +67,8 @@ TEST_CASE("each mistake is named with its place") {
        "4:15: unknown mechanism \"plain\"; known are PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512"},
       {"[login]\nmechanisms = [\"PLAIN\", \"PLAIN\"]",
        "4:24: mechanism \"PLAIN\" is there already, in line 4"},
+      {"[login]\ndecoy_key = \"too short\"",
+       "4:13: decoy_key must be a string of 32 to 1024 bytes, not of 9"},
       {"[login]\nrunners = 0", "4:11: runners must be an integer from 1 to 256, not 0"},
 
       {"[[user]]", "3:1: [[user]] needs name: the name that the client logs in with"},

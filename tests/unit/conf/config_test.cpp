@@ -92,6 +92,7 @@ mechanisms = ["SCRAM-SHA-512"]
 runners = 1
 queue = 2
 remembered = 0
+decoy_key = "0123456789abcdef0123456789abcdef"
 [[user]]
 name = "guest"
 [[user]]
@@ -151,6 +152,7 @@ allow = [{ commands = ["stats items", "flush_all"] }]
   CHECK(config.login.runners == 1);
   CHECK(config.login.queue == 2);
   CHECK(config.login.remembered == 0);
+  CHECK(config.login.decoy_key.reveal() == "0123456789abcdef0123456789abcdef");
 
   REQUIRE(config.users.size() == 2);
   const User& user = config.users[1];
