@@ -16,7 +16,7 @@ BEGIN, END = "<!-- figures: begin (written by tests/bench/run --write-docs) -->"
 def machine():
     with open("/proc/cpuinfo", encoding="ascii") as file:
         model = re.search(r"^model name\s*:\s*(.*)$", file.read(), re.MULTILINE)
-    return f"{os.cpu_count()} x {model[1] if model else platform.machine()}, Linux {platform.release()}"
+    return f"{os.cpu_count()} x {model[1] if model else platform.machine()}, Linux {platform.release().split('-')[0]}"
 
 
 def versions():
@@ -88,7 +88,7 @@ def plot(outcome, directory):
     try:
         import matplotlib
         matplotlib.use("svg")
-        matplotlib.rcParams["svg.hashsalt"] = "mcgate"
+        matplotlib.rcParams.update({"svg.hashsalt": "mcgate", "svg.fonttype": "none"})
         from matplotlib import pyplot
     except ImportError:
         print("There are no plots: the package python3-matplotlib is not installed.")
@@ -110,7 +110,8 @@ def _table(outcome):
         if scenario.mode == "idle":
             continue
         for number, (name, rounds) in enumerate(results.items()):
-            cells = [f"{median(rounds, figure):.1f}" if figure in rounds[0] else "" for figure in ("mid", "total", "p50")]
+            cells = [f"{median(rounds, figure):.1f}" if figure in rounds[0] else ""
+                     for figure in ("mid", "total", "p50")]
             yield f"| {scenario.title if number == 0 else ''} | {name} | {' | '.join(cells)} |"
 
 
@@ -135,13 +136,15 @@ def _memory(outcome):
 def write_docs(outcome, docs):
     """Replaces what stands between the two marks of docs/performance.md, and its plots."""
     page = docs / "performance.md"
-    found = ", ".join(f"{name}: {said}" for name, said in outcome["versions"].items())
+    found = ", ".join(f"{name} {said}" for name, said in outcome["versions"].items())
     plots = docs / "performance"
     plots.mkdir(exist_ok=True)
     plot(outcome, plots)
     drawn = [f"![{scenario.title}](performance/{scenario.name}.svg)" for scenario, _ in _measured(outcome)
              if (plots / f"{scenario.name}.svg").exists()]
-    figures = [BEGIN, "", f"Measured {outcome['when']}, {outcome['rounds']} rounds, on {outcome['machine']}. {found}.",
+    hurry = ", each a fifth as long as it should be (--quick)" if outcome["quick"] else ""
+    figures = [BEGIN, "", f"Measured {outcome['when']}, {outcome['rounds']} rounds{hurry}, on {outcome['machine']}, "
+               f"upstream: {outcome['upstream']}. {found}.",
                "", *_targets(outcome), "", "Medians, microseconds of processor time per request:", "",
                *_table(outcome), "", *_memory(outcome), "", *drawn, "", END]
     before, _, rest = page.read_text().partition(BEGIN)

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -16,8 +17,6 @@ SERVER_CPU, LOAD_CPU = 0, 1
 USER, PASSWORD = "bench", "correct-horse"  # memcached's own log-in takes no spaces
 START_TIMEOUT = 30  # seconds
 MOST_CONNECTIONS = 4_000
-
-PACKAGES = {"memcached": "memcached", "haproxy": "haproxy", "stunnel4": "stunnel4", "nutcracker": "nutcracker"}
 
 
 @functools.cache
@@ -35,7 +34,7 @@ def memcached_has_tls():
 def version(name):
     flag = {"memcached": "-V", "haproxy": "-v", "stunnel4": "-version", "nutcracker": "-V"}[name]
     done = subprocess.run([program(name), flag], capture_output=True, text=True, check=False)
-    return next(line for line in (done.stdout + done.stderr).splitlines() if line.strip()).split(" at ")[0].strip()
+    return re.search(r"\d+\.\d[\w.+-]*", done.stdout + done.stderr)[0]
 
 
 def free_port():
@@ -54,9 +53,9 @@ def fresh_file(suffix, text):
 class Server:
     """A process that serves on `addresses`: "tls" and "plain" to what the load generator connects to."""
 
-    def __init__(self, command, addresses):
+    def __init__(self, command, addresses, pinned=True):
         self.addresses = addresses
-        self.process = Process(["taskset", "-c", str(SERVER_CPU), *command])
+        self.process = Process(["taskset", "-c", str(SERVER_CPU), *command] if pinned else command)
         try:
             for address in addresses.values():
                 self._wait_for(address)
@@ -73,7 +72,7 @@ class Server:
                 if probe.connect_ex(to) == 0:
                     return
             if self.process.child.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{self.process.child.args[3]} does not serve:\n{self.process.log()}")
+                raise RuntimeError(f"{' '.join(self.process.child.args)} does not serve:\n{self.process.log()}")
             time.sleep(0.02)
 
     def cpu_ns(self):

@@ -16,7 +16,7 @@ constexpr std::size_t kHeader = 24;
 constexpr unsigned char kRequestMagic = 0x80;
 constexpr unsigned char kReplyMagic = 0x81;
 constexpr std::uint16_t kMissStatus = 1;
-enum Opcode : unsigned char { kSet = 0x01, kNoop = 0x0a, kGetK = 0x0c, kGetKQ = 0x0d, kSaslAuth = 0x21 };
+enum class Opcode : unsigned char { Set = 0x01, Noop = 0x0a, GetK = 0x0c, GetKQ = 0x0d, SaslAuth = 0x21 };
 
 std::string_view word_at(std::string_view line, std::size_t index) {
   for (; index > 0; --index) line.remove_prefix(std::min(line.find(' '), line.size() - 1) + 1);
@@ -48,7 +48,7 @@ std::optional<Item> next_line_item(std::string_view in) {
   }
   if (line == "END" || line == "MN") return Item{Item::Kind::End, {}, {}, size};
   if (line == "STORED" || line == "HD") return Item{Item::Kind::Stored, {}, {}, size};
-  if (line == "EN") return Item{Item::Kind::Miss, {}, {}, size};
+  if (line == "EN" || line.starts_with("EN ")) return Item{Item::Kind::Miss, {}, {}, size};
   return Item{Item::Kind::Error, {}, line, size};
 }
 
@@ -64,17 +64,17 @@ std::optional<Item> next_packet_item(std::string_view in) {
     return Item{Item::Kind::Error, {}, "not a binary packet", in.size()};
   const std::size_t size = kHeader + number_at(in, 8, 4);
   if (in.size() < size) return std::nullopt;
-  const auto opcode = static_cast<unsigned char>(in[1]);
+  const Opcode opcode{static_cast<unsigned char>(in[1])};
   const std::uint32_t key_size = number_at(in, 2, 2);
   const std::uint32_t extras = number_at(in, 4, 1);
   const std::uint32_t status = number_at(in, 6, 2);
   const std::string_view body = in.substr(kHeader, size - kHeader);
-  const bool is_get = opcode == kGetK || opcode == kGetKQ;
+  const bool is_get = opcode == Opcode::GetK || opcode == Opcode::GetKQ;
   if (is_get && status == kMissStatus) return Item{Item::Kind::Miss, {}, {}, size};
   if (status != 0 || body.size() < extras + key_size) return Item{Item::Kind::Error, {}, body, size};
   if (is_get)
     return Item{Item::Kind::Value, body.substr(extras, key_size), body.substr(extras + key_size), size};
-  return Item{opcode == kNoop ? Item::Kind::End : Item::Kind::Stored, {}, {}, size};
+  return Item{opcode == Opcode::Noop ? Item::Kind::End : Item::Kind::Stored, {}, {}, size};
 }
 
 void write_number(std::uint64_t number, std::size_t bytes, std::string& out) {
@@ -117,8 +117,9 @@ void write_get(Dialect dialect, std::span<const std::string> keys, std::string& 
       if (fenced) out += "mn\r\n";
       return;
     case Dialect::Binary:
-      for (const std::string& key : keys) write_packet(fenced ? kGetKQ : kGetK, {}, key, {}, out);
-      if (fenced) write_packet(kNoop, {}, {}, {}, out);
+      for (const std::string& key : keys)
+        write_packet(fenced ? Opcode::GetKQ : Opcode::GetK, {}, key, {}, out);
+      if (fenced) write_packet(Opcode::Noop, {}, {}, {}, out);
       return;
   }
 }
@@ -135,7 +136,7 @@ void write_set(Dialect dialect, std::string_view key, std::string_view value, st
       return;
     case Dialect::Binary: {
       constexpr std::string_view flags_and_exptime{"\0\0\0\0\0\0\0\0", 8};
-      write_packet(kSet, flags_and_exptime, key, value, out);
+      write_packet(Opcode::Set, flags_and_exptime, key, value, out);
       return;
     }
   }
@@ -153,7 +154,7 @@ void write_login(Login login, std::string_view user, std::string_view password, 
     case Login::Sasl: {
       std::string response{'\0'};
       response.append(user).append(1, '\0').append(password);
-      write_packet(kSaslAuth, {}, "PLAIN", response, out);
+      write_packet(Opcode::SaslAuth, {}, "PLAIN", response, out);
       return;
     }
   }

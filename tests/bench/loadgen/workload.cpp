@@ -12,6 +12,12 @@ Workload::Workload(const Options& options)
       set_{options.set_share},
       left_{options.requests} {}
 
+bool Workload::take_one() {
+  if (left_ == 0) return false;
+  --left_;
+  return true;
+}
+
 void Workload::choose_keys(Request& request, std::size_t count) {
   request.seen = 0;
   request.hits = 0;

@@ -29,7 +29,7 @@ class Workload {
   void warm_up(Request& request, std::string& out);
   void log_in(Request& request, std::string& out) const;
   // For requests that are made elsewhere; false if there are no more.
-  bool take_one() { return left_ > 0 && left_-- > 0; }
+  bool take_one();
 
   const Keys& keys() const { return keys_; }
 
