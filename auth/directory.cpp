@@ -125,8 +125,12 @@ void Directory::survey(const std::vector<std::string>& configured_mechanisms) {
   for (const auto& mechanism_name : configured_mechanisms) {
     const auto is_it = [&](Hash hash) { return everyone[index(hash)] && mechanism_name == mechanism(hash); };
     if (!anyone || !(mechanism_name == name(Proof::Plain) || std::ranges::any_of(kHashes, is_it))) continue;
-    if (!mechanisms_.empty()) mechanisms_ += ' ';
-    mechanisms_ += mechanism_name;
+    const auto add_to = [&](std::string& list) {
+      list.append(list.empty() ? "" : " ").append(mechanism_name);
+    };
+    offered_.push_back(*proof_by(mechanism_name));
+    add_to(mechanisms_);
+    if (offered_.back() != Proof::Plain) add_to(without_plain_);
   }
 }
 
@@ -135,8 +139,13 @@ const User* Directory::find(std::string_view name) const {
   return found == users_.end() ? nullptr : &found->second;
 }
 
-const std::string& Directory::mechanisms() const {
-  return mechanisms_;
+const std::string& Directory::mechanisms(bool may_send_password) const {
+  return may_send_password ? mechanisms_ : without_plain_;
+}
+
+bool Directory::offers(std::string_view mechanism) const {
+  const auto proof = proof_by(mechanism);
+  return proof && std::ranges::find(offered_, *proof) != offered_.end();
 }
 
 Verifier Directory::decoy(std::string_view name, Hash hash) const {

@@ -47,8 +47,13 @@ class Directory {
   const User* find(std::string_view name) const;
 
   // The SASL mechanisms to offer, strongest last is the client's choice: joined by spaces, only those
-  // configured that every user with a password can use (DESIGN §11.10). Empty if nobody has a password.
-  const std::string& mechanisms() const;
+  // configured that every user with a password can use (DESIGN §11.10), and without PLAIN unless the client
+  // may send a password. Empty if nobody has a password.
+  const std::string& mechanisms(bool may_send_password) const;
+  const std::string& mechanisms() const { return mechanisms(true); }
+
+  // Whether it is one of those; its name, whole, is compared without case.
+  bool offers(std::string_view mechanism) const;
 
   // A verifier for a name that does not exist: the same for the same name and login.decoy_key, with the
   // iteration count and salt size that most users have for that hash; no password matches it. So SCRAM's
@@ -80,7 +85,9 @@ class Directory {
   void survey(const std::vector<std::string>& configured_mechanisms);
 
   std::unordered_map<std::string, User, NameHash, std::equal_to<>> users_;
+  std::vector<Proof> offered_;
   std::string mechanisms_;
+  std::string without_plain_;
   std::array<Face, 2> decoys_;  // by hash
   conf::Secret decoy_key_;
   Work dearest_{};

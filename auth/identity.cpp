@@ -1,5 +1,7 @@
 #include "auth/identity.hpp"
 
+#include <strings.h>
+
 #include <utility>
 
 namespace mcgate::auth {
@@ -25,6 +27,15 @@ std::string_view name(Proof proof) {
       return "SCRAM-SHA-512";
   }
   std::unreachable();
+}
+
+std::optional<Proof> proof_by(std::string_view mechanism) {
+  for (const Proof proof : {Proof::Plain, Proof::ScramSha256, Proof::ScramSha512}) {
+    const std::string_view known = name(proof);
+    if (mechanism.size() == known.size() && strncasecmp(mechanism.data(), known.data(), known.size()) == 0)
+      return proof;
+  }
+  return std::nullopt;
 }
 
 }  // namespace mcgate::auth

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,8 @@ std::string format(const Peer& peer);
 
 enum class Proof : std::uint8_t { Anonymous, Text, Plain, ScramSha256, ScramSha512 };
 std::string_view name(Proof proof);
+// What a SASL mechanism proves, its name compared without case; none if it is none of ours.
+std::optional<Proof> proof_by(std::string_view mechanism);
 
 struct Identity {
   std::string user;

@@ -1,13 +1,10 @@
 #include "auth/sasl.hpp"
 
 #include <sasl/sasl.h>
-#include <strings.h>
 
-#include <algorithm>
 #include <array>
 #include <cctype>
 #include <cstring>
-#include <optional>
 #include <utility>
 
 #include "auth/sasl_callbacks.hpp"
@@ -21,24 +18,6 @@ struct Dispose {
   void operator()(sasl_conn_t* connection) const { sasl_dispose(&connection); }
 };
 using SaslConnPtr = std::unique_ptr<sasl_conn_t, Dispose>;
-
-bool equal_without_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
-// What a mechanism's name, as a client wrote it, proves; none if the directory does not offer it.
-std::optional<Proof> offered(const Directory& directory, std::string_view mechanism_name) {
-  std::string_view list = directory.mechanisms();
-  while (!list.empty()) {
-    const auto one = list.substr(0, list.find(' '));
-    list.remove_prefix(std::min(one.size() + 1, list.size()));
-    if (!equal_without_case(one, mechanism_name)) continue;
-    for (const Proof proof : {Proof::Plain, Proof::ScramSha256, Proof::ScramSha512}) {
-      if (one == name(proof)) return proof;
-    }
-  }
-  return std::nullopt;
-}
 
 // sasl_authorize_t: nobody acts for another.
 int only_oneself(sasl_conn_t*, void*, const char* requested, unsigned requested_size,
@@ -103,8 +82,8 @@ struct SaslExchange::Connection {
 SaslExchange::SaslExchange(std::shared_ptr<const Directory> directory, Peer peer, std::string_view mechanism,
                            bool may_send_password)
     : may_send_password_{may_send_password} {
-  const auto proof = offered(*directory, mechanism);
-  if (!proof || (*proof == Proof::Plain && !may_send_password)) return;
+  const auto proof = proof_by(mechanism);
+  if (!proof || !directory->offers(mechanism) || (*proof == Proof::Plain && !may_send_password)) return;
   connection_ = std::make_unique<Connection>(std::move(directory), peer, *proof);
 }
 

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "auth/digest.hpp"
@@ -82,7 +83,21 @@ TEST_CASE("directory: mechanisms are those that every user with a password can u
     auto config = with_users(row.users);
     config.login.mechanisms = row.configured;
     CAPTURE(row.mechanisms);
-    CHECK(Directory::build(config)->mechanisms() == row.mechanisms);
+    const auto directory = Directory::build(config).value();
+    CHECK(directory.mechanisms(true) == row.mechanisms);
+    std::string_view rest = row.mechanisms;
+    if (rest.starts_with("PLAIN")) rest.remove_prefix(std::min<std::size_t>(rest.size(), 6));
+    CHECK(directory.mechanisms(false) == rest);
+    for (const auto& one : all) {
+      CAPTURE(one);
+      const bool listed = row.mechanisms.find(one) != std::string_view::npos;
+      CHECK(directory.offers(one) == listed);
+      CHECK(directory.offers((one[0] == 'P' ? "p" : "s") + one.substr(1)) == listed);
+      CHECK_FALSE(directory.offers(one + " "));
+      CHECK_FALSE(directory.offers(one.substr(1)));
+    }
+    for (const std::string_view none : {"", " ", "PLAIN SCRAM-SHA-256", "anonymous", "text", "EXTERNAL"})
+      CHECK_FALSE(directory.offers(none));
   }
 }
 
