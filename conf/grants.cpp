@@ -35,6 +35,10 @@ bool holds_keyless(CommandSet commands) {
   return !commands.without(keyed_commands()).empty();
 }
 
+CommandSet keyless_admin_commands() {
+  return protocol::commands_of(Category::Admin).without(keyed_commands());
+}
+
 // What one entry of `commands` stands for; what is wrong with it otherwise.
 std::expected<CommandSet, std::string> parse_command(std::string_view text) {
   if (text == "*") return protocol::commands_of_star();
@@ -90,6 +94,19 @@ void check_keyless_deny(std::string_view text, Place place, CommandSet commands,
                            protocol::category_named(text) ? "them" : "it"));
 }
 
+// The same in an allow would grant more than it is read as: keys do not limit a command that has none.
+// `*` may be limited to keys all the same: the only ones of its commands without any are the statistics.
+void check_keyless_admin_allow(std::string_view text, Place place, CommandSet commands, Problems& problems) {
+  if (!commands.intersects(keyless_admin_commands())) return;
+  if (protocol::category_named(text)) {
+    problems.add(place, fmt::format("{} holds commands that have no keys, which these keys would not limit: "
+                                    "grant it apart, with keys = [\"*\"]",
+                                    text));
+  } else {
+    problems.add(place, fmt::format("{} has no keys: grant it apart, without keys", text));
+  }
+}
+
 std::optional<Grant> read_grant(PlacedTable table, Effect effect, Problems& problems) {
   SectionReader reader{table, Section::Grant, problems};
   const std::vector<PlacedText> commands = reader.texts("commands");
@@ -116,13 +133,16 @@ std::optional<Grant> read_grant(PlacedTable table, Effect effect, Problems& prob
       continue;
     }
     if (effect == Effect::Deny && !all_keys) check_keyless_deny(item.text, item.place, *parsed, problems);
+    if (effect == Effect::Allow && !all_keys)
+      check_keyless_admin_allow(item.text, item.place, *parsed, problems);
     grant.commands |= *parsed;
   }
   if (grant.commands.empty()) return std::nullopt;  // which has been reported
 
   if (!reader.has("keys") && holds_keyed(grant.commands)) {
     problems.add(table.place, "the grant needs keys: prefixes like \"session:*\", or \"*\" for all keys");
-  } else if (effect == Effect::Allow && !all_keys && !holds_keyed(grant.commands)) {
+  } else if (effect == Effect::Allow && !all_keys && !holds_keyed(grant.commands) &&
+             !grant.commands.intersects(keyless_admin_commands())) {  // which have been reported
     problems.add(reader.place_of("keys"),
                  "none of these commands has a key, so keys cannot limit them: leave keys out");
   }

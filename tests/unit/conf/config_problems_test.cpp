@@ -119,7 +119,16 @@ TEST_CASE("each mistake is named with its place") {
        "4:40: \"a b\": no key holds a space or a control character\n"
        "4:47: \"a\\n*\": no key holds a space or a control character"},
       {"[role.a]\nallow = [{ commands = [\"flush_all\"], keys = [\"a:*\"] }]",
-       "4:45: none of these commands has a key, so keys cannot limit them: leave keys out"},
+       "4:24: flush_all has no keys: grant it apart, without keys"},
+      {"[role.a]\nallow = [{ commands = [\"stats\"], keys = [\"a:*\"] }]",
+       "4:41: none of these commands has a key, so keys cannot limit them: leave keys out"},
+      {"[role.a]\nallow = [{ commands = [\"admin\"], keys = [\"adm:*\"] }]",
+       "4:24: admin holds commands that have no keys, which these keys would not limit: grant it apart, with "
+       "keys = [\"*\"]"},
+      {"[role.a]\nallow = [{ commands = [\"*\", \"stats items\", \"me\", \"shutdown\"], keys = [\"a:*\", "
+       "\"b\"] }]",
+       "4:29: stats items has no keys: grant it apart, without keys\n"
+       "4:50: shutdown has no keys: grant it apart, without keys"},
       {"[role.a]\ndeny = [{ commands = [\"*\", \"stats\"], keys = [\"a:*\"] }]",
        "4:28: stats holds commands that have no keys, so these keys would not deny them: deny it in a grant "
        "of its "
