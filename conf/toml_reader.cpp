@@ -56,6 +56,18 @@ Value take(toml::node& node) {
   return value;
 }
 
+// The library's description without what it quotes of the file, which may be a password. What it expected is
+// its own words, and ends where it tells what it saw; any other quotation goes whole, from the first quote to
+// the last, as the text in it may hold quotes too.
+std::string without_quotations(std::string_view description) {
+  const auto first = description.find('\'');
+  if (description.find(": expected ") < first)
+    return std::string{description.substr(0, description.find(", saw "))};
+  if (first == description.npos) return std::string{description};
+  std::string text{description.substr(0, first)};
+  return text.append("'…'").append(description.substr(description.rfind('\'') + 1));
+}
+
 }  // namespace
 
 std::expected<Members, Problem> read_toml(std::string_view text, const std::string& file) {
@@ -64,7 +76,7 @@ std::expected<Members, Problem> read_toml(std::string_view text, const std::stri
     return take_table(document);
   } catch (const toml::parse_error& error) {
     return std::unexpected(
-        Problem{file, place_of(error.source()), std::string{"not TOML: "}.append(error.description())});
+        Problem{file, place_of(error.source()), "not TOML: " + without_quotations(error.description())});
   }
 }
 

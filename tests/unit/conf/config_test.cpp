@@ -219,6 +219,37 @@ TEST_CASE("what is not TOML is refused where it begins") {
   CHECK(problems("a = " + std::string(100'000, '[')).starts_with("f:1:"));
 }
 
+TEST_CASE("no problem quotes what may be a secret, if it is no TOML") {
+  struct Row {
+    std::string_view value;
+    std::string_view said;  // at its end
+  };
+  for (const auto& row : {
+           Row{"12345678901234567890123", "'…' is not representable in 64 bits\n"},
+           Row{"1.5e123456", ""},
+           Row{"0x12345678901234567890", ""},
+           Row{"012345678", "leading zeroes are prohibited\n"},
+           Row{"12345678z", "could not determine value type\n"},
+           Row{"hunter2", ""},
+           Row{"tru5678", ""},
+           Row{"\"a\" 5678", "expected a comment or whitespace\n"},
+           Row{"\"12345678\nname", ""},
+           Row{"'''12345678", ""},
+           Row{"2020-12-345678", "expected day between 1 and 31 (inclusive)\n"},
+           Row{"{ 5678 = 1, 5678 = 2 }", ""},
+           Row{"1\n[\"5678'5678\"]\n[\"5678'5678\"]", "cannot redefine existing table '…'\n"},
+       }) {
+    CAPTURE(row.value);
+    const std::string all = problems(least() + "password = " + std::string{row.value} + "\n");
+    CAPTURE(all);
+    CHECK(all.find("not TOML: ") != std::string::npos);
+    CHECK(all.ends_with(row.said));
+    for (const std::string_view piece : {"5678", "hunter", "saw"})
+      CHECK(all.find(piece) == std::string::npos);
+  }
+  CHECK(problems("workers 5\n") == "f:1:9: not TOML: Error while parsing key-value pair: expected '='\n");
+}
+
 TEST_CASE("no problem quotes what may be a secret") {
   for (const std::string_view added :
        {"[[user]]\nname = \"a\"\nsecrets = [\"hunter2\"]\n"sv,
