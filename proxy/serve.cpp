@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <mutex>
 #include <thread>
@@ -78,9 +80,30 @@ std::expected<Listening, std::string> open_listeners(const std::vector<conf::Lis
   return all;
 }
 
-void remove_socket_files(const std::vector<conf::Listener>& listeners) {
+// The file of a Unix socket that we made.
+struct SocketFile {
+  std::string path;
+  Fd held;  // while it is, no other file is given the same inode number
+};
+
+std::vector<SocketFile> hold_socket_files(const std::vector<conf::Listener>& listeners) {
+  std::vector<SocketFile> files;
   for (const conf::Listener& listener : listeners) {
-    if (listener.address.family == conf::Address::Family::Unix) ::unlink(listener.address.host.c_str());
+    const conf::Address& address = listener.address;
+    if (address.family != conf::Address::Family::Unix) continue;
+    if (Fd held{::open(address.host.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)}; held)
+      files.push_back({address.host, std::move(held)});
+  }
+  return files;
+}
+
+// Draining takes long: a successor may have made its own socket there meanwhile, and that is left alone.
+void remove_socket_files(const std::vector<SocketFile>& files) {
+  for (const auto& [path, held] : files) {
+    struct stat ours{}, present{};
+    if (::fstat(held.get(), &ours) == 0 && ::lstat(path.c_str(), &present) == 0 &&
+        ours.st_dev == present.st_dev && ours.st_ino == present.st_ino)
+      ::unlink(path.c_str());
   }
 }
 
@@ -181,6 +204,7 @@ int serve(conf::Config config) {
     log.error("start", {{"problem", listening.error()}});
     return EX_UNAVAILABLE;
   }
+  const std::vector<SocketFile> socket_files = hold_socket_files(settings.listeners);
   auth::Remembered remembered{settings.login.remembered};
   {
     // A runner may still be at a log-in when the workers are gone: it posts to an inbox nobody empties.
@@ -189,7 +213,7 @@ int serve(conf::Config config) {
     Crew crew{shared, *snapshot, std::move(*listening)};
     crew.run(signals);
   }
-  remove_socket_files(settings.listeners);
+  remove_socket_files(socket_files);
   log.info("stopped", {});
   return EX_OK;
 }

@@ -237,6 +237,24 @@ class Ending(UpstreamCase):
         self.gate.terminate()
         self.assertEqual(self.gate.process.wait(15), 0)
 
+    def test_a_successor_keeps_its_socket(self):
+        listener = harness.unix_listener()
+        self.start([listener])
+        path = self.gate.addresses[0]
+        idle, busy = self.connect(), self.connect()
+        self.pause_memcached()
+        self.send_upstream(busy, b"get alice:a\r\n")
+        self.gate.terminate()
+        self.assertEqual(idle.rest(), b"")  # its listener is closed by now
+        _, successor = harness.start(self, [listener], self.memcached)
+        self.resume_memcached()
+        self.assertEqual(busy.rest(), b"END\r\n")
+        self.assertEqual(self.gate.process.wait(), 0)
+        with successor.connect() as connection:
+            self.assertEqual(connection.login(b"alice", PASSWORDS[b"alice"]), b"STORED")
+        successor.stop()
+        self.assertFalse(os.path.exists(path))
+
     def test_with_nothing_to_do(self):
         self.start()
         self.gate.terminate()
