@@ -1,5 +1,6 @@
 #include "auth/login_runners.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace mcgate::auth {
@@ -10,7 +11,7 @@ LoginRunners::LoginRunners(std::size_t threads, std::size_t queue) : bound_{queu
 }
 
 LoginRunners::~LoginRunners() {
-  std::deque<Job> dropped;  // emptied without the lock: a job's parts may do anything when they die
+  decltype(waiting_) dropped;  // emptied without the lock: a job's parts may do anything when they die
   {
     const std::lock_guard lock{mutex_};
     stopping_ = true;
@@ -21,11 +22,15 @@ LoginRunners::~LoginRunners() {
   threads_.clear();  // joins
 }
 
-bool LoginRunners::submit(Job&& job) {
+bool LoginRunners::submit(std::string_view who, std::weak_ptr<const void> wanted, Job&& job) {
   {
     const std::lock_guard lock{mutex_};
-    if (stopping_ || waiting_.size() >= bound_) return false;
-    waiting_.push_back(std::move(job));
+    if (stopping_ || count_ >= bound_) return false;
+    const auto [mine, is_new] = waiting_.try_emplace(std::string{who});
+    if (mine->second.size() >= std::max<std::size_t>(1, bound_ / 2)) return false;
+    if (is_new) turns_.push_back(mine->first);
+    mine->second.push_back({std::move(wanted), std::move(job)});
+    ++count_;
   }
   wake_.notify_one();
   return true;
@@ -34,15 +39,38 @@ bool LoginRunners::submit(Job&& job) {
 void LoginRunners::run() {
   while (true) {
     Job job;
+    std::vector<Job> unwanted;
     {
       std::unique_lock lock{mutex_};
-      wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+      wake_.wait(lock, [this] { return stopping_ || count_ > 0; });
       if (stopping_) return;
-      job = std::move(waiting_.front());
-      waiting_.pop_front();
+      job = next(unwanted);
     }
-    job();
+    unwanted.clear();  // without the lock, and before the job takes its time
+    if (job) job();
   }
+}
+
+// The job whose turn it is, empty if none is wanted any more; `unwanted` gets those dropped on the way to it,
+// which do not use up their address's turn. Called with the lock held.
+LoginRunners::Job LoginRunners::next(std::vector<Job>& unwanted) {
+  while (!turns_.empty()) {
+    const auto mine = waiting_.find(turns_.front());
+    Entry entry = std::move(mine->second.front());
+    mine->second.pop_front();
+    --count_;
+    const bool wanted = !entry.wanted.expired();
+    if (mine->second.empty()) {
+      waiting_.erase(mine);
+      turns_.pop_front();
+    } else if (wanted) {
+      turns_.push_back(std::move(turns_.front()));
+      turns_.pop_front();
+    }
+    if (wanted) return std::move(entry.job);
+    unwanted.push_back(std::move(entry.job));
+  }
+  return {};
 }
 
 }  // namespace mcgate::auth

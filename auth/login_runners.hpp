@@ -1,13 +1,19 @@
-// The threads that log-ins run on, so that none ever blocks a worker. Bounded: a full queue refuses.
-// Created by main; workers call submit().
+// The threads that log-ins run on, so that none ever blocks a worker. Bounded: a full queue refuses. Fair:
+// client addresses are served in turn, so that one with many log-ins delays its own. Created by main; workers
+// call submit().
 #pragma once
 
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <thread>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace mcgate::auth {
@@ -21,16 +27,29 @@ class LoginRunners {
   LoginRunners(const LoginRunners&) = delete;
   LoginRunners& operator=(const LoginRunners&) = delete;
 
-  // False if the queue is full; the job is then left with the caller.
-  bool submit(Job&& job);
+  // `who` is the client's address; jobs of one address keep their order. A job is dropped, on a runner's
+  // thread, if `wanted` has expired when its turn comes. False if the queue is full, or if half of it is this
+  // address's; the job is then left with the caller.
+  bool submit(std::string_view who, std::weak_ptr<const void> wanted, Job&& job);
+  // For a caller that knows neither: all of them count as one address.
+  bool submit(Job&& job) { return submit({}, always_, std::move(job)); }
 
  private:
-  void run();
+  struct Entry {
+    std::weak_ptr<const void> wanted;
+    Job job;
+  };
 
+  void run();
+  Job next(std::vector<Job>& unwanted);
+
+  const std::shared_ptr<const void> always_ = std::make_shared<char>();
   const std::size_t bound_;
-  std::mutex mutex_;
+  std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
-  std::deque<Job> waiting_;
+  std::unordered_map<std::string, std::deque<Entry>> waiting_;  // by address; none is empty
+  std::deque<std::string> turns_;                               // each address of waiting_, once
+  std::size_t count_ = 0;                                       // entries in waiting_
   bool stopping_ = false;
   std::vector<std::jthread> threads_;
 };
