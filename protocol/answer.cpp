@@ -17,6 +17,8 @@ RefusalTexts texts(Refusal refusal, DeniedStatus denied) {
       return {"CLIENT_ERROR unauthenticated\r\n", Status::AuthError, "Auth failure."};
     case Refusal::AuthenticationFailure:
       return {"CLIENT_ERROR authentication failure\r\n", Status::AuthError, "Auth failure."};
+    case Refusal::BadLoginToken:
+      return {"CLIENT_ERROR bad authentication token format\r\n", Status::AuthError, "Auth failure."};
     case Refusal::AccessDenied:
       return {"CLIENT_ERROR access denied\r\n", static_cast<Status>(denied), "Access denied"};
     case Refusal::Unsupported:
@@ -27,14 +29,13 @@ RefusalTexts texts(Refusal refusal, DeniedStatus denied) {
       return {"SERVER_ERROR upstream timed out\r\n", Status::TemporaryFailure, "Upstream timed out"};
     case Refusal::Busy:
       return {"SERVER_ERROR too many streams or log-ins\r\n", Status::Busy, "Too many streams or log-ins"};
-    case Refusal::ShuttingDown:
-      return {"SERVER_ERROR shutting down\r\n", Status::TemporaryFailure, "Shutting down"};
   }
   return {"SERVER_ERROR\r\n", Status::TemporaryFailure, "Refused"};
 }
 
 bool is_login(Refusal refusal) {
-  return refusal == Refusal::Unauthenticated || refusal == Refusal::AuthenticationFailure;
+  return refusal == Refusal::Unauthenticated || refusal == Refusal::AuthenticationFailure ||
+         refusal == Refusal::BadLoginToken;
 }
 
 // Whether the caller's protocol leaves a quiet request's refusal unsaid.

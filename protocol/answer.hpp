@@ -13,12 +13,12 @@ namespace mcgate::protocol {
 enum class Refusal : std::uint8_t {
   Unauthenticated,        // text: CLIENT_ERROR unauthenticated; binary: 0x20 Auth failure.
   AuthenticationFailure,  // text: CLIENT_ERROR authentication failure; binary: 0x20 Auth failure.
+  BadLoginToken,          // text: CLIENT_ERROR bad authentication token format; binary: 0x20 Auth failure.
   AccessDenied,           // text: CLIENT_ERROR access denied; binary: 0x20 (or 0x24) Access denied
   Unsupported,            // the backend's version lacks it. text: ERROR, as it would say; binary: 0x81
   UpstreamDown,           // SERVER_ERROR upstream unavailable; binary 0x86
   UpstreamTimeout,        // SERVER_ERROR upstream timed out; binary 0x86
   Busy,                   // SERVER_ERROR too many streams or log-ins; binary 0x85
-  ShuttingDown,           // SERVER_ERROR shutting down; binary 0x86
 };
 
 // The binary status of AccessDenied: 0x20 unless configured to 0x24.

@@ -144,7 +144,7 @@ void append_line(const MetaRow& row, const MetaReply& reply, const Expected& exp
       if (!answered.empty()) append_flag(answered, out);
     }
   }
-  for (std::string_view rest = reply.flags; !rest.empty();) {
+  for (std::string_view rest = expected.hides_tokens ? std::string_view{} : reply.flags; !rest.empty();) {
     const std::string_view flag = take_word(rest);
     if (!flag.empty() && row.states.find(flag[0]) != std::string_view::npos) append_flag(flag, out);
   }

@@ -87,6 +87,34 @@ Problem take_flag(Request& request, std::string_view token) {
   return {};
 }
 
+// The classic command that does what this one does: whoever is denied that is denied this.
+Command counterpart(const Request& request) {
+  const auto mode = std::ranges::find(request.meta_flags, 'M', &MetaFlag::letter);
+  const char letter = mode == request.meta_flags.end() ? '\0' : mode->argument.front();
+  switch (request.caller.command) {
+    case Command::MetaGet:
+      return Command::Get;
+    case Command::MetaDelete:
+      return Command::Delete;
+    case Command::MetaArithmetic:
+      return letter == 'D' ? Command::Decr : Command::Incr;
+    default:
+      break;
+  }
+  switch (letter) {
+    case 'E':
+      return Command::Add;
+    case 'A':
+      return Command::Append;
+    case 'P':
+      return Command::Prepend;
+    case 'R':
+      return Command::Replace;
+    default:
+      return Command::Set;
+  }
+}
+
 // The key, plain or base64, is judged as it is stored: both are the same item.
 Problem take_key(Request& request, std::string_view sent) {
   std::string_view key = sent;
@@ -112,6 +140,8 @@ Problem take_key_and_flags(TextLine& line, std::size_t first_flag) {
   }
   if (const Problem problem = take_key(request, line.token[1]); !problem.empty()) return problem;
   request.caller.quiet = has_flag(request, 'q');
+  request.needs |= counterpart(request);
+  if (request.caller.command == Command::MetaSet && has_flag(request, 'C')) request.needs |= Command::Cas;
   return {};
 }
 

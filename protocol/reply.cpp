@@ -97,8 +97,10 @@ void expect(const Request& request, std::uint32_t sequence, const Version& backe
     expected.meta_flags += flag.argument;
   }
   expected.meta_key_sent = request.meta_key_sent;
+  expected.hides_tokens = !request.may_recache;
   expected.began = false;
   expected.line_goes_on = false;
+  expected.window_goes_on = false;
 }
 
 ReplyResult read_reply(std::string_view input, Expected& expected, std::string& out) {

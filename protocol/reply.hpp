@@ -28,10 +28,13 @@ struct Expected {
   std::size_t next_key = 0;   // offset into `keys` of the first that may still be answered
   std::string meta_flags;     // the client's meta flags as sent, joined by single spaces
   std::string meta_key_sent;  // the key as the client wrote it, for `k`
+  bool hides_tokens = false;  // mg: W, X and Z are kept from the client
   bool began = false;         // some part of the reply has been read
   // A get whose line holds the keys of further requests behind its own, all keys of the line distinct: its
   // reply ends (with ReplyEnd{0}) where a VALUE is not its own, or before the line's END.
   bool line_goes_on = false;
+  // A window of a large get: further windows follow, so that its END is not the client's.
+  bool window_goes_on = false;
 };
 
 // Fills `expected` with what a request that compose() wrote may be answered with.

@@ -56,6 +56,10 @@ struct Request {
   // or, where there is one, the binary stat key's.
   std::vector<std::string_view> words;
 
+  // mg: whether its key may be written by whoever asks. Where not, the tokens that say who is to write a
+  // stale item anew are kept from it.
+  bool may_recache = true;
+
   // Meta: the flags in the client's order, each letter at most once, and the key as it was sent (base64
   // where `b` is among the flags).
   std::vector<MetaFlag> meta_flags;
@@ -73,6 +77,7 @@ struct Request {
     exptime = 0;
     cas = delta = initial = 0;
     words.clear();
+    may_recache = true;
     meta_flags.clear();
     meta_key_sent = {};
     decoded_key.clear();

@@ -100,7 +100,7 @@ ReplyResult read_values_reply(std::string_view input, Expected& expected, std::s
   const auto line = first_line(input, LineEnd::CrLf);
   if (!line) return line.error();
   if (line->text == "END") {
-    out += line->bytes;
+    if (!expected.window_goes_on) out += line->bytes;
     return ReplyEnd{expected.line_goes_on ? 0 : line->bytes.size()};
   }
   // Every error among them: our keys are valid, and an error inside a get has dropped replies before it.

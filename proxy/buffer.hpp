@@ -1,6 +1,8 @@
 // Bytes waiting to be parsed or sent: appended at the back, consumed from the front.
 #pragma once
 
+#include <openssl/crypto.h>
+
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -28,6 +30,12 @@ class Buffer {
       bytes_.erase(0, begin_);
       begin_ = 0;
     }
+  }
+
+  // The same for bytes that may hold a password: nothing of them stays behind.
+  void consume_and_wipe(std::size_t count) {
+    OPENSSL_cleanse(bytes_.data() + begin_, count);
+    consume(count);
   }
 
   // Gives the memory back if nothing is held: what an idle session costs.

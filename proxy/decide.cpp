@@ -45,10 +45,12 @@ Action decide(const protocol::Request& request, const auth::Policy* policy) {
   // A command that must have keys and came without is a parser's bug: refused, not waved through.
   const bool keys_fit = (row.keys == protocol::KeyCount::None) == request.keys.empty();
   if (request.needs.empty() || !keys_fit || !allowed(request, *policy)) return Action::RefuseDenied;
-  // These list keys as they are stored, and one that came into memcached past us may look like the end of the
-  // list or like another reply: on a link of its own it can only fool the one who asked.
-  const bool lists_keys = row.command == Command::StatsCachedump || row.command == Command::StatsDetail;
-  return lists_keys || row.reply == protocol::ReplyShape::Stream ? Action::Stream : Action::Forward;
+  // What these list may hold bytes that came into memcached past us, or were never meant (the address of a
+  // Unix socket has had garbage behind it), and may look like the end of the list or like another reply: on a
+  // link of their own they can only fool the one who asked.
+  const bool tells_of_within =
+      row.category == protocol::Category::Admin && row.reply == protocol::ReplyShape::Stats;
+  return tells_of_within || row.reply == protocol::ReplyShape::Stream ? Action::Stream : Action::Forward;
 }
 
 }  // namespace mcgate::proxy

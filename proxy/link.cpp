@@ -23,6 +23,12 @@ constexpr milliseconds kLastBackoff{1000};
 // end.
 constexpr std::size_t kLineKeys = 64;
 
+// A slot is used again, and should not keep for ever what one large get needed.
+void release_if_large(std::string& text) {
+  constexpr std::size_t kKept = 4096;
+  if (text.capacity() > kKept) std::string{}.swap(text);
+}
+
 template <typename... Ts>
 struct Overload : Ts... {
   using Ts::operator()...;
@@ -90,9 +96,10 @@ bool Link::congested() const {
 
 // Neighbouring single-key gets of a turn go up as one line: a line costs memcached a system call, a key on it
 // next to nothing. A key stands on a line once, so that it is plain whose each VALUE is.
-bool Link::joins_line(const protocol::Request& request) {
+bool Link::joins_line(const protocol::Request& request, bool window_goes_on) {
   const protocol::Command command = request.caller.command;
-  const bool may_share = request.caller.dialect == protocol::Dialect::Text && request.keys.size() == 1 &&
+  const bool may_share = !window_goes_on && request.caller.dialect == protocol::Dialect::Text &&
+                         request.keys.size() == 1 &&
                          (command == protocol::Command::Get || command == protocol::Command::Gets);
   if (!may_share) {
     line_keys_.clear();
@@ -107,8 +114,8 @@ bool Link::joins_line(const protocol::Request& request) {
   return joins;
 }
 
-void Link::send(const protocol::Request& request, SessionId session) {
-  const bool joins = joins_line(request);
+void Link::send(const protocol::Request& request, SessionId session, bool window_goes_on) {
+  const bool joins = joins_line(request, window_goes_on);
   const std::uint64_t begins_at = joins ? pending_.back().begins_at : written_ + output_.size();
   if (joins) pending_.back().expected.line_goes_on = true;
   Pending& pending = pending_.push();
@@ -117,6 +124,7 @@ void Link::send(const protocol::Request& request, SessionId session) {
   pending.sent_at = worker_.now();
   ++sequence_;
   protocol::expect(request, sequence_, version_, pending.expected);
+  pending.expected.window_goes_on = window_goes_on;
   if (joins) {
     protocol::compose_onto(request, output_.tail());
   } else {
@@ -146,8 +154,15 @@ void Link::flush() {
   }
 }
 
+void Link::wake_when_clear(SessionId session) {
+  if (std::find(held_back_.begin(), held_back_.end(), session) == held_back_.end())
+    held_back_.push_back(session);
+}
+
 void Link::set_reading(bool reading) {
-  if (!read_event_) return;
+  if (!read_event_ || state_ != State::Ready || reading == reading_) return;
+  reading_ = reading;
+  if (!pending_.empty()) pending_.front().sent_at = worker_.now();  // the pause was not memcached's
   if (reading) {
     event_add(read_event_.get(), nullptr);
   } else {
@@ -214,6 +229,7 @@ void Link::become_ready(const protocol::ProbeAnswer& answer) {
     return;
   }
   state_ = State::Ready;
+  reading_ = true;
   tried_ = true;
   backoff_ = milliseconds{0};
   version_ = answer.version;
@@ -258,6 +274,7 @@ std::optional<std::size_t> Link::read_replies(std::string_view input) {
     pending.sent_at = worker_.now();
     if (const auto* end = std::get_if<protocol::ReplyEnd>(&result)) {
       used += end->consumed;
+      release_if_large(pending.expected.keys);
       pending_.pop();
       // What waits behind it has waited for memcached only from now on.
       if (!pending_.empty()) pending_.front().sent_at = worker_.now();
@@ -316,12 +333,16 @@ void Link::schedule_retry() {
   event_add(retry_event_.get(), &span);
 }
 
+bool Link::must_progress() const {
+  return !lessee_ || (reading_ && leased_expected_.caller.command != protocol::Command::Watch);
+}
+
 void Link::tick(Clock::time_point now) {
   const conf::Upstream& upstream = worker_.config().upstream;
   if (state_ == State::Connecting || state_ == State::Probing) {
     if (now - began_ > upstream.connect_timeout)
       fail("no answer within the connect time-out", protocol::Refusal::UpstreamTimeout);
-  } else if (state_ == State::Ready && !lessee_ && !pending_.empty()) {
+  } else if (state_ == State::Ready && must_progress() && !pending_.empty()) {
     if (now - pending_.front().sent_at > upstream.reply_timeout)
       fail("no answer within the reply time-out", protocol::Refusal::UpstreamTimeout);
   }

@@ -45,10 +45,11 @@ class Link {
   // More waits to be sent than the configuration allows; sessions hold back until it has gone.
   bool congested() const;
   // Wakes the session once it has.
-  void wake_when_clear(SessionId session) { held_back_.push_back(session); }
+  void wake_when_clear(SessionId session);
 
   // Sends a request on behalf of a session (which counts it as asked). Requires ready().
-  void send(const protocol::Request& request, SessionId session);
+  // `window_goes_on`: it is a part of a get, whose other parts follow.
+  void send(const protocol::Request& request, SessionId session, bool window_goes_on = false);
 
   // Writes what the turn has brought.
   void flush();
@@ -71,7 +72,9 @@ class Link {
   };
 
   // Whether a request goes onto the get line that ends the output, and if so notes its key there.
-  bool joins_line(const protocol::Request& request);
+  bool joins_line(const protocol::Request& request, bool window_goes_on);
+  // Whether silence is a failure: not of a watch, nor while we do not read.
+  bool must_progress() const;
 
   void on_readable();
   void on_writable();
@@ -110,6 +113,7 @@ class Link {
   std::vector<std::size_t> line_keys_;
   Ring<Pending> pending_;
   std::vector<SessionId> held_back_;
+  bool reading_ = false;
 
   // Of a leased link.
   std::optional<SessionId> lessee_;

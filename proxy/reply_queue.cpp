@@ -4,12 +4,25 @@
 
 namespace mcgate::proxy {
 
+void ReplyQueue::ask(std::size_t keys) {
+  ++asked_;
+  keys_.push() = keys;
+  keys_in_flight_ += keys;
+}
+
 void ReplyQueue::put(const Waiting& waiting) {
-  if (!waiting.is_fence) {
-    output_.append(waiting.text);
-    return;
+  switch (waiting.kind) {
+    case Kind::Text:
+      output_.append(waiting.text);
+      return;
+    case Kind::SilentFailure:
+      failed_in_silence_ = true;
+      return;
+    case Kind::Fence:
+    case Kind::FailedFence:
+      break;
   }
-  if (waiting.failed || failed_in_silence_) {
+  if (waiting.kind == Kind::FailedFence || failed_in_silence_) {
     protocol::compose_refusal(waiting.caller, protocol::Refusal::UpstreamDown,
                               protocol::DeniedStatus::AuthError, output_.tail());
   } else {
@@ -28,6 +41,8 @@ void ReplyQueue::push(Waiting waiting) {
 
 void ReplyQueue::answered() {
   ++answered_;
+  keys_in_flight_ -= keys_.front();
+  keys_.pop();
   while (!waiting_.empty() && waiting_.front().after <= answered_) {
     put(waiting_.front());
     waiting_.pop_front();
@@ -35,11 +50,11 @@ void ReplyQueue::answered() {
 }
 
 void ReplyQueue::say(std::string text) {
-  if (!text.empty()) push({asked_, false, {}, false, std::move(text)});
+  if (!text.empty()) push({.after = asked_, .kind = Kind::Text, .text = std::move(text)});
 }
 
 void ReplyQueue::fence(const protocol::Caller& caller, bool failed) {
-  push({asked_, true, caller, failed, {}});
+  push({.after = asked_, .kind = failed ? Kind::FailedFence : Kind::Fence, .caller = caller});
 }
 
 }  // namespace mcgate::proxy

@@ -12,6 +12,7 @@
 
 #include "protocol/answer.hpp"
 #include "proxy/buffer.hpp"
+#include "proxy/ring.hpp"
 
 namespace mcgate::proxy {
 
@@ -20,14 +21,16 @@ class ReplyQueue {
   // `output` is where replies leave to, and outlives this.
   explicit ReplyQueue(Buffer& output) : output_{output} {}
 
-  // A request has gone upstream.
-  void ask() { ++asked_; }
+  // A request has gone upstream, for that many keys (1 for those without).
+  void ask(std::size_t keys);
   // Where the parts of the reply at the head go.
   std::string& head() { return output_.tail(); }
   // The reply at the head is complete.
   void answered();
   // The request at the head failed and could not be told so, being quiet: the next fence will tell.
   void failed_in_silence() { failed_in_silence_ = true; }
+  // The same for one that was refused by ourselves, behind all that was asked before it.
+  void fail_in_silence() { push({.after = asked_, .kind = Kind::SilentFailure}); }
 
   // An answer of our own, behind all that was asked before it.
   void say(std::string text);
@@ -35,14 +38,16 @@ class ReplyQueue {
   void fence(const protocol::Caller& caller, bool failed);
 
   std::size_t in_flight() const { return static_cast<std::size_t>(asked_ - answered_); }
+  // What the requests in flight and the answers of our own that wait behind them come to, in keys.
+  std::size_t load() const { return keys_in_flight_ + waiting_.size(); }
 
  private:
+  enum class Kind : std::uint8_t { Text, Fence, FailedFence, SilentFailure };
   struct Waiting {
     std::uint64_t after;  // how many must have been answered
-    bool is_fence;
-    protocol::Caller caller;  // of a fence
-    bool failed;              // a fence that fails by itself
-    std::string text;         // of anything else
+    Kind kind;
+    protocol::Caller caller = {};  // of a fence
+    std::string text = {};
   };
   void put(const Waiting& waiting);
   void push(Waiting waiting);
@@ -50,6 +55,8 @@ class ReplyQueue {
   Buffer& output_;
   std::uint64_t asked_ = 0;
   std::uint64_t answered_ = 0;
+  std::size_t keys_in_flight_ = 0;
+  Ring<std::size_t> keys_;  // of each request in flight
   bool failed_in_silence_ = false;
   std::deque<Waiting> waiting_;
 };

@@ -1,8 +1,11 @@
 #include "proxy/session.hpp"
 
+#include <openssl/crypto.h>
+
 #include <algorithm>
 #include <utility>
 
+#include "protocol/key.hpp"
 #include "protocol/login.hpp"
 #include "proxy/worker.hpp"
 
@@ -13,9 +16,11 @@ namespace {
 constexpr std::size_t kOutputHighWater = 1'048'576;
 // What a client may send while a stream runs or a log-in is under way, before it is cut off.
 constexpr std::size_t kAheadBytes = 65'536;
-// What is read at once from someone who has not logged in: with a partial log-in message, all that a stranger
-// can make us hold.
+// What is read at once from someone who has not logged in: with a partial log-in message and TLS's
+// own state, all that a stranger can make us hold.
 constexpr std::size_t kStrangerBytes = 4096;
+// What stands around a value in a reply, at the most: VALUE, key, numbers and line ends, or a header.
+constexpr std::size_t kAroundValue = 512;
 // How long a client has to see that we have ended.
 constexpr std::chrono::seconds kLinger{2};
 
@@ -50,14 +55,23 @@ bool Session::may_send_password() const {
   return transport_.tls() || peer_.is_local() || listener().insecure_passwords;
 }
 
+const Session::Serving* Session::serving() const {
+  if (const auto* streaming = std::get_if<Streaming>(&phase_)) return &streaming->serving;
+  return std::get_if<Serving>(&phase_);
+}
+
 const auth::Policy* Session::policy() const {
-  if (const auto* serving = std::get_if<Serving>(&phase_)) return serving->user->policy.get();
-  return nullptr;
+  const Serving* somebody = serving();
+  return somebody != nullptr ? somebody->user->policy.get() : nullptr;
 }
 
 std::string_view Session::user_name() const {
-  if (const auto* serving = std::get_if<Serving>(&phase_)) return serving->identity.user;
-  return "-";
+  const Serving* somebody = serving();
+  return somebody != nullptr ? std::string_view{somebody->identity.user} : "-";
+}
+
+void wipe_in_place(std::string_view message) {
+  OPENSSL_cleanse(const_cast<char*>(message.data()), message.size());
 }
 
 void Session::become(Phase next) {
@@ -82,18 +96,17 @@ void Session::on_established() {
 
 void Session::on_readable() {
   if (closed_) return;
-  const std::size_t read_size = policy() != nullptr ? Transport::kReadBytes : kStrangerBytes;
+  const bool stranger = policy() == nullptr;
+  const std::size_t read_size = stranger ? kStrangerBytes : Transport::kReadBytes;
   const auto [bytes, state] = transport_.read(worker_.raw().first(read_size), worker_.plain());
   if (in<Lingering>()) {
     if (state != Transport::State::Open) close_now();
     return;
   }
   last_active_ = worker_.now();
-  if (in<Handshaking>()) {
-    if (transport_.established()) on_established();
-    worker_.mark(id_);  // TLS may have something to say
-  }
+  if (in<Handshaking>() && transport_.established()) on_established();
   if (!bytes.empty()) take(bytes);
+  if (stranger) wipe_in_place(bytes);  // there may have been a password in it
   if (closed_) return;
   if (state == Transport::State::Ended) {
     on_client_ended();
@@ -104,18 +117,21 @@ void Session::on_readable() {
   } else if (input_.size() > kAheadBytes && (in<Streaming>() || in<LoggingIn>())) {
     close_now();
   } else {
-    if (!output_.empty()) worker_.mark(id_);
+    if (!output_.empty() || transport_.pending()) worker_.mark(id_);
     watch_for_input();
   }
 }
 
-void Session::on_client_ended() {
-  client_ended_ = true;
-  watch_for_input();
-  // A dump comes to its end; a watch would go on for nobody.
+// A stream that ends when nobody listens any more; a dump comes to its end by itself.
+bool Session::in_endless_stream() const {
   const auto* streaming = std::get_if<Streaming>(&phase_);
-  const bool endless = streaming != nullptr && streaming->caller.command == protocol::Command::Watch;
-  if (in<Handshaking>() || endless) {
+  return streaming != nullptr && streaming->caller.command == protocol::Command::Watch;
+}
+
+void Session::on_client_ended() {
+  input_state_ = Input::Ended;
+  watch_for_input();
+  if (in<Handshaking>() || in_endless_stream()) {
     close_now();
   } else {
     worker_.mark(id_);  // whatever it asked for whole is answered; see flush()
@@ -128,26 +144,43 @@ void Session::on_writable() {
 
 void Session::take(std::string_view fresh) {
   if (input_.empty()) {
+    // Room for any log-in at once: a string that grows leaves copies behind.
+    const bool stranger = policy() == nullptr;
     const std::size_t used = serve(fresh);
-    if (!closed_) input_.append(fresh.substr(used));
+    if (closed_ || used == fresh.size()) return;
+    if (stranger) input_.expect(2 * kStrangerBytes);
+    input_.append(fresh.substr(used));
   } else {
     input_.append(fresh);
     if (!held_back_) resume();
   }
-  if (closed_) return;
-  if (wanted_ > input_.size()) input_.expect(wanted_);
+  if (!closed_ && wanted_ > input_.size()) input_.expect(wanted_);
 }
 
 void Session::resume() {
+  const bool stranger = policy() == nullptr;
   held_back_ = false;
   const std::size_t used = serve(input_.view());
-  if (!closed_) input_.consume(used);
+  if (closed_) return;
+  if (stranger) {
+    input_.consume_and_wipe(used);
+  } else {
+    input_.consume(used);
+  }
+}
+
+// How many keys a session may have in flight: as configured, or as many as its output has room for if each
+// had the longest value, since a link is drained whatever its clients do.
+std::size_t Session::keys_at_a_time() const {
+  const conf::Limits& limits = worker_.config().limits;
+  const std::size_t room =
+      limits.session_output_bytes - std::min(limits.session_output_bytes, kOutputHighWater);
+  return std::clamp<std::size_t>(room / (limits.value_bytes + kAroundValue), 1, limits.requests_in_flight);
 }
 
 bool Session::can_serve() const {
   const bool phase_permits = in<Unidentified>() || in<Serving>();
-  return phase_permits && !closed_ && output_.size() < kOutputHighWater &&
-         queue_.in_flight() < worker_.config().limits.requests_in_flight;
+  return phase_permits && !closed_ && output_.size() < kOutputHighWater && queue_.load() < keys_at_a_time();
 }
 
 std::size_t Session::serve(std::string_view input) {
@@ -191,6 +224,7 @@ protocol::ParseResult Session::parse(std::string_view input, protocol::Request& 
     limits = {};
     limits.value_bytes = worker_.config().limits.value_bytes;
     limits.keys = worker_.config().limits.keys_per_request;
+    limits.get_line_bytes = limits.keys * (protocol::kMaxKey + 1) + limits.line_bytes;
   }
   if (protocol_ == protocol::Dialect::Binary) return protocol::parse_binary(input, limits, request);
   return identified ? protocol::parse_text(input, limits, request)
@@ -212,11 +246,16 @@ std::size_t Session::serve_one(std::string_view input) {
     return 0;
   }
   if (const auto* broken = std::get_if<protocol::Broken>(&result)) {
+    if (!on_broken(request, *broken)) {
+      held_back_ = true;
+      return 0;
+    }
     had_request_ = true;
-    on_broken(request, *broken);
     swallow_ = broken->swallow;
     return in<Draining>() ? input.size() : broken->consumed;
   }
+  if (request.caller.command == protocol::Command::MetaGet && in<Serving>())
+    request.may_recache = policy()->allows(protocol::Command::Set, request.keys.front());
   if (!on_request(request)) {
     held_back_ = true;
     return 0;
@@ -230,7 +269,8 @@ std::size_t Session::serve_one(std::string_view input) {
 void Session::watch_for_input() {
   // A stream's client and one that has been told all are read from only to learn when they leave.
   const bool listens = in<Lingering>() || in<Streaming>() || (!held_back_ && !in<Draining>());
-  const bool wanted = !client_ended_ && !closed_ && listens;
+  const bool open = input_state_ == Input::Open || (input_state_ == Input::Stopped && in<Lingering>());
+  const bool wanted = open && !closed_ && listens;
   if (wanted == reading_) return;
   reading_ = wanted;
   if (wanted) {
@@ -248,7 +288,8 @@ void Session::flush() {
     if (closed_) return;
     if (input_.size() != before) worker_.mark(id_);  // what it brought is written in another round
   }
-  if (client_ended_ && !held_back_ && !in<LoggingIn>() && !in<Streaming>()) close_after_answers();
+  const bool all_asked = input_state_ != Input::Open && !held_back_;
+  if (all_asked && !in<LoggingIn>() && !in<Streaming>()) close_after_answers();
   if (auto* streaming = std::get_if<Streaming>(&phase_))
     streaming->link->set_reading(output_.size() < kOutputHighWater);
   if (in<Draining>() && !unwritten_since_ && output_.empty() && queue_.in_flight() == 0) {
@@ -266,6 +307,7 @@ bool Session::write() {
     close_now();
     return false;
   }
+  if (output_.size() < before) last_active_ = worker_.now();
   if (!transport_.pending() && output_.empty()) {
     unwritten_since_.reset();
   } else {
@@ -278,7 +320,7 @@ bool Session::write() {
 void Session::linger() {
   become(Lingering{});
   transport_.end();
-  if (!transport_.write(output_) || client_ended_) {
+  if (!transport_.write(output_) || input_state_ == Input::Ended) {
     close_now();
     return;
   }
@@ -306,11 +348,18 @@ void Session::close_now() {
 }
 
 void Session::drain() {
-  if (in<Handshaking>() || in<LoggingIn>()) {
+  if (in<Handshaking>() || in<LoggingIn>() || in_endless_stream()) {
     close_now();
-  } else {
-    close_after_answers();
+    return;
   }
+  if (input_state_ == Input::Open) input_state_ = Input::Stopped;
+  watch_for_input();
+  worker_.mark(id_);
+}
+
+bool Session::idle() const {
+  const bool waits = in<Streaming>() || in<LoggingIn>() || held_back_;
+  return !waits && queue_.in_flight() == 0 && output_.empty() && !transport_.pending();
 }
 
 void Session::tick(Clock::time_point now) {
@@ -330,7 +379,7 @@ void Session::tick(Clock::time_point now) {
     what = "timeouts.write_seconds";
   } else if (partial_since_ && past(*partial_since_, timeouts.request)) {
     what = "timeouts.request_seconds";
-  } else if (queue_.in_flight() == 0 && !in<Streaming>() && past(last_active_, timeouts.idle)) {
+  } else if (idle() && past(last_active_, timeouts.idle)) {
     what = "timeouts.idle_seconds";
   } else {
     return;

@@ -32,7 +32,11 @@ class Worker;
 struct LoginResult {
   std::unique_ptr<auth::SaslExchange> exchange;  // none of a text log-in
   auth::Outcome outcome;
+  std::shared_ptr<const auth::Directory> judged_by = {};
 };
+
+// Wipes a message that may hold a password where it was received: it views a buffer of our own.
+void wipe_in_place(std::string_view message);
 
 class Session {
  public:
@@ -65,10 +69,11 @@ class Session {
   struct Unidentified {
     std::unique_ptr<auth::SaslExchange> exchange;
   };
-  // A runner is at it, or the session waits to hand it over; parsing pauses meanwhile.
+  // A runner is at it, or will be; parsing pauses meanwhile. Whoever waits for a runner in vain is skipped:
+  // `wanted` lives as long as the phase.
   struct LoggingIn {
     protocol::Caller caller;
-    auth::Proof proof;
+    std::shared_ptr<const void> wanted;
   };
   struct Serving {
     auth::Identity identity;
@@ -95,7 +100,9 @@ class Session {
   const conf::Listener& listener() const;
   bool is_anonymous_listener() const;
   bool may_send_password() const;
-  // The identity's policy; null without one.
+  // The identity, while there is one; null otherwise.
+  const Serving* serving() const;
+  // Its policy; null without one.
   const auth::Policy* policy() const;
   std::string_view user_name() const;
 
@@ -107,16 +114,20 @@ class Session {
   void take(std::string_view fresh);
   void resume();
   bool can_serve() const;
+  bool idle() const;
+  bool in_endless_stream() const;
   std::size_t serve(std::string_view input);
   // How much of the input it took; 0: not whole yet, or held back.
   std::size_t serve_one(std::string_view input);
   protocol::ParseResult parse(std::string_view input, protocol::Request& request) const;
+  std::size_t keys_at_a_time() const;
 
   // --- requests (session_requests.cpp). They return false if the request must be held back for now.
-  bool on_request(const protocol::Request& request);
-  void on_broken(const protocol::Request& request, const protocol::Broken& broken);
-  bool carry_out(Action action, const protocol::Request& request);
-  bool forward(const protocol::Request& request);
+  bool on_request(protocol::Request& request);
+  bool on_broken(const protocol::Request& request, const protocol::Broken& broken);
+  bool carry_out(Action action, protocol::Request& request);
+  bool forward(protocol::Request& request);
+  bool take_window(protocol::Request& request);
   bool stream(const protocol::Request& request);
   void answer_version(const protocol::Caller& caller);
   void answer_noop(const protocol::Caller& caller);
@@ -134,8 +145,11 @@ class Session {
   bool log_in_sasl(const protocol::Request& request);
   bool step_sasl(const protocol::Request& request);
   bool grant_remembered(const protocol::Request& request, std::string_view mechanism);
-  void submit(const protocol::Caller& caller, auth::Proof proof, std::move_only_function<LoginResult()> work);
+  void submit(const protocol::Caller& caller, std::move_only_function<LoginResult()> work);
   void on_granted(const protocol::Caller& caller, auth::Identity identity);
+  // Nobody now, and one failure more.
+  void fail_login(const auth::Refused& refused);
+  bool too_many_failures() const;
   void on_refused(const protocol::Caller& caller, const auth::Refused& refused);
 
   // --- the end (session.cpp)
@@ -153,14 +167,18 @@ class Session {
   Transport transport_;
   EventPtr read_event_;
   EventPtr write_event_;
+  // No more is read once the client has ended or the server is about to; what was asked for is answered.
+  enum class Input : std::uint8_t { Open, Stopped, Ended };
+  Input input_state_ = Input::Open;
   bool reading_ = false;
-  bool client_ended_ = false;  // it sends no more; what it asked for is still answered
-  bool closed_ = false;        // buried; nothing may happen any more
+  bool closed_ = false;  // buried; nothing may happen any more
 
   Phase phase_ = Handshaking{};
   std::optional<protocol::Dialect> protocol_;  // Text or Binary, from the first byte
   bool had_request_ = false;
   int failed_logins_ = 0;
+  std::size_t window_ = 0;    // of a large get at the head of the input: keys that have gone up in windows
+  bool window_lost_ = false;  // one of them failed: the client has its error, the rest is dropped
 
   Buffer input_;
   std::size_t wanted_ = 0;   // input bytes before parsing again makes sense

@@ -14,12 +14,6 @@ namespace {
 using protocol::Refusal;
 
 constexpr int kMaxFailures = 10;  // per session (DESIGN: log-in attempts are bounded)
-constexpr std::size_t kMaxMechanismName = 32;
-
-// Wipes a log-in message where it was received: it views a buffer of our own.
-void wipe_in_place(std::string_view message) {
-  OPENSSL_cleanse(const_cast<char*>(message.data()), message.size());
-}
 
 bool same_name(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -71,15 +65,19 @@ void Session::list_mechanisms(const protocol::Caller& caller) {
   queue_.say(std::move(text));
 }
 
-void Session::submit(const protocol::Caller& caller, auth::Proof proof,
-                     std::move_only_function<LoginResult()> work) {
-  become(LoggingIn{caller, proof});
-  auto job = [inbox = worker_.inbox(), id = id_, work = std::move(work)]() mutable {
-    inbox->post([id, result = work()](Worker& worker) mutable {
+void Session::submit(const protocol::Caller& caller, std::move_only_function<LoginResult()> work) {
+  const auto wanted = std::make_shared<const char>();
+  become(LoggingIn{caller, wanted});
+  auto job = [inbox = worker_.inbox(), id = id_, directory = worker_.snapshot().directory,
+              work = std::move(work)]() mutable {
+    LoginResult result = work();
+    result.judged_by = std::move(directory);
+    inbox->post([id, result = std::move(result)](Worker& worker) mutable {
       if (Session* session = worker.session(id)) session->on_login_result(std::move(result));
     });
   };
-  if (worker_.shared().runners.submit(std::move(job))) return;
+  const std::string who = peer_.unix_socket ? "unix" : conf::format(peer_.ip);
+  if (worker_.shared().runners.submit(who, wanted, std::move(job))) return;
   become(Unidentified{});
   refuse(caller, Refusal::Busy);
 }
@@ -96,7 +94,9 @@ bool Session::log_in_text(const protocol::Request& request) {
   }
   if (!credentials) {
     wipe_in_place(request.value);
-    on_refused(request.caller, {std::string{credentials.error()}});
+    fail_login({std::string{credentials.error()}});
+    refuse(request.caller, Refusal::BadLoginToken);
+    if (too_many_failures()) close_after_answers();
     return true;
   }
   std::string user{credentials->user};
@@ -112,15 +112,14 @@ bool Session::log_in_text(const protocol::Request& request) {
     on_granted(request.caller, {std::move(user), auth::Proof::Text});
     return true;
   }
-  submit(request.caller, auth::Proof::Text,
-         [directory, peer = peer_, user = std::move(user), password = std::move(password),
-          &remembered = worker_.shared().remembered] {
-           LoginResult result{
-               nullptr, auth::check_password(*directory, peer, user, password.reveal(), auth::Proof::Text)};
-           if (std::holds_alternative<auth::Granted>(result.outcome))
-             remembered.remember(*directory->find(user), password.reveal());
-           return result;
-         });
+  submit(request.caller, [directory, peer = peer_, user = std::move(user), password = std::move(password),
+                          &remembered = worker_.shared().remembered] {
+    LoginResult result{nullptr,
+                       auth::check_password(*directory, peer, user, password.reveal(), auth::Proof::Text)};
+    if (std::holds_alternative<auth::Granted>(result.outcome))
+      remembered.remember(*directory->find(user), password.reveal());
+    return result;
+  });
   return true;
 }
 
@@ -145,32 +144,20 @@ bool Session::log_in_sasl(const protocol::Request& request) {
   if (queue_.in_flight() != 0) return false;
   become(Unidentified{});
   const std::string_view mechanism = request.keys.empty() ? std::string_view{} : request.keys.front();
-  if (mechanism.size() > kMaxMechanismName) {
-    std::string text;
-    protocol::compose_invalid_arguments(request.caller, text);
-    queue_.say(std::move(text));
-    return true;
-  }
-  if (mechanism.empty() || request.value.size() > protocol::kMaxLoginToken) {
-    on_refused(request.caller, {"a malformed log-in"});
-    return true;
-  }
   if (grant_remembered(request, mechanism)) return true;
-  const auth::Proof proof = same_name(mechanism, "PLAIN") ? auth::Proof::Plain : auth::Proof::ScramSha256;
+  const bool is_plain = same_name(mechanism, "PLAIN");
   conf::Secret token{request.value};
   wipe_in_place(request.value);
-  submit(request.caller, proof,
-         [directory = worker_.snapshot().directory, peer = peer_, mechanism = std::string{mechanism},
-          may_send_password = may_send_password(), token = std::move(token), proof,
-          &remembered = worker_.shared().remembered] {
-           auto exchange =
-               std::make_unique<auth::SaslExchange>(directory, peer, mechanism, may_send_password);
-           auth::Outcome outcome = exchange->start(token.reveal());
-           const auto credentials = protocol::parse_plain(token.reveal());
-           if (proof == auth::Proof::Plain && std::holds_alternative<auth::Granted>(outcome) && credentials)
-             remembered.remember(*directory->find(credentials->user), credentials->password);
-           return LoginResult{std::move(exchange), std::move(outcome)};
-         });
+  submit(request.caller, [directory = worker_.snapshot().directory, peer = peer_,
+                          mechanism = std::string{mechanism}, may_send_password = may_send_password(),
+                          token = std::move(token), is_plain, &remembered = worker_.shared().remembered] {
+    auto exchange = std::make_unique<auth::SaslExchange>(directory, peer, mechanism, may_send_password);
+    auth::Outcome outcome = exchange->start(token.reveal());
+    const auto credentials = protocol::parse_plain(token.reveal());
+    if (is_plain && std::holds_alternative<auth::Granted>(outcome) && credentials)
+      remembered.remember(*directory->find(credentials->user), credentials->password);
+    return LoginResult{std::move(exchange), std::move(outcome)};
+  });
   return true;
 }
 
@@ -178,18 +165,17 @@ bool Session::step_sasl(const protocol::Request& request) {
   if (queue_.in_flight() != 0) return false;
   auto* nobody = std::get_if<Unidentified>(&phase_);
   std::unique_ptr<auth::SaslExchange> exchange = nobody != nullptr ? std::move(nobody->exchange) : nullptr;
-  if (!exchange || request.value.size() > protocol::kMaxLoginToken) {
+  if (!exchange) {
     become(Unidentified{});
     on_refused(request.caller, {"a step of no log-in"});
     return true;
   }
   conf::Secret token{request.value};
   wipe_in_place(request.value);
-  submit(request.caller, auth::Proof::ScramSha256,
-         [exchange = std::move(exchange), token = std::move(token)]() mutable {
-           auth::Outcome outcome = exchange->step(token.reveal());
-           return LoginResult{std::move(exchange), std::move(outcome)};
-         });
+  submit(request.caller, [exchange = std::move(exchange), token = std::move(token)]() mutable {
+    auth::Outcome outcome = exchange->step(token.reveal());
+    return LoginResult{std::move(exchange), std::move(outcome)};
+  });
   return true;
 }
 
@@ -197,6 +183,13 @@ void Session::on_login_result(LoginResult result) {
   const auto* logging_in = std::get_if<LoggingIn>(&phase_);
   if (closed_ || logging_in == nullptr) return;
   const protocol::Caller caller = logging_in->caller;
+  if (result.judged_by != worker_.snapshot().directory) {
+    // By a configuration that no longer holds: it may have been by a secret that is gone.
+    become(Unidentified{});
+    refuse(caller, Refusal::Busy);
+    worker_.mark(id_);
+    return;
+  }
   if (auto* challenge = std::get_if<auth::Challenge>(&result.outcome)) {
     become(Unidentified{std::move(result.exchange)});
     std::string text;
@@ -220,16 +213,20 @@ const auth::User* Session::find_again(const auth::Identity& identity) const {
 
 void Session::on_new_snapshot() {
   if (closed_) return;
+  // An exchange that is under way was begun with the secrets of before.
+  if (auto* nobody = std::get_if<Unidentified>(&phase_)) nobody->exchange.reset();
   auto* streaming = std::get_if<Streaming>(&phase_);
-  auto* serving = streaming != nullptr ? &streaming->serving : std::get_if<Serving>(&phase_);
+  auto* somebody = streaming != nullptr ? &streaming->serving : std::get_if<Serving>(&phase_);
   const bool from_elsewhere = !peer_.unix_socket && !conf::admits(listener().networks, peer_.ip);
-  const auth::User* user = serving != nullptr ? find_again(serving->identity) : nullptr;
-  const bool revoked = serving != nullptr && (user == nullptr || lost_a_secret(*serving->user, *user));
-  if (from_elsewhere || revoked) {
+  const auth::User* user = somebody != nullptr ? find_again(somebody->identity) : nullptr;
+  const bool revoked = somebody != nullptr && (user == nullptr || lost_a_secret(*somebody->user, *user));
+  const bool stream_revoked =
+      streaming != nullptr && user != nullptr && !user->policy->allows(streaming->caller.command);
+  if (from_elsewhere || revoked || stream_revoked) {
     worker_.log().info("session_revoked", {{"user", user_name()}, {"peer", auth::format(peer_)}});
     close_now();
-  } else if (serving != nullptr) {
-    serving->user = user;
+  } else if (somebody != nullptr) {
+    somebody->user = user;
   }
 }
 
@@ -254,7 +251,11 @@ void Session::on_granted(const protocol::Caller& caller, auth::Identity identity
   queue_.say(std::move(text));
 }
 
-void Session::on_refused(const protocol::Caller& caller, const auth::Refused& refused) {
+bool Session::too_many_failures() const {
+  return failed_logins_ >= kMaxFailures;
+}
+
+void Session::fail_login(const auth::Refused& refused) {
   become(Unidentified{});
   ++failed_logins_;
   // A name that nobody has may be a password in the wrong place.
@@ -265,8 +266,12 @@ void Session::on_refused(const protocol::Caller& caller, const auth::Refused& re
                                             {"peer", auth::format(peer_)},
                                             {"transport", transport_.description()},
                                             {"failures", failed_logins_}});
+}
+
+void Session::on_refused(const protocol::Caller& caller, const auth::Refused& refused) {
+  fail_login(refused);
   refuse(caller, Refusal::AuthenticationFailure);
-  if (failed_logins_ >= kMaxFailures) close_after_answers();
+  if (too_many_failures()) close_after_answers();
 }
 
 }  // namespace mcgate::proxy

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "proxy/session.hpp"
 #include "proxy/worker.hpp"
@@ -20,11 +21,16 @@ protocol::DeniedStatus Session::denied_status() const {
 void Session::refuse(const protocol::Caller& caller, Refusal refusal) {
   std::string text;
   const auto told = protocol::compose_refusal(caller, refusal, denied_status(), text);
-  if (told == protocol::Told::Silent && refusal != Refusal::AccessDenied) queue_.failed_in_silence();
+  if (told == protocol::Told::Silent && refusal != Refusal::AccessDenied) queue_.fail_in_silence();
   queue_.say(std::move(text));
 }
 
-bool Session::on_request(const protocol::Request& request) {
+bool Session::on_request(protocol::Request& request) {
+  if (window_ != 0) {  // decided whole when its first window went up
+    if (!std::exchange(window_lost_, false)) return forward(request);
+    window_ = 0;
+    return true;
+  }
   if (is_login_in_disguise(request)) return log_in_text(request);
   const bool before_login = !in<Serving>();
   if (before_login && protocol_ == Dialect::Text && request.caller.command == protocol::Command::Set)
@@ -32,22 +38,28 @@ bool Session::on_request(const protocol::Request& request) {
   return carry_out(decide(request, policy()), request);
 }
 
-void Session::on_broken(const protocol::Request& request, const protocol::Broken& broken) {
-  // Before log-in only what is wrong with a log-in is told; all else is refused as anything would be.
+bool Session::on_broken(const protocol::Request& request, const protocol::Broken& broken) {
   using protocol::Command;
   const Command command = request.caller.command;
-  const bool of_a_login = request.caller.dialect == Dialect::Binary
-                              ? command == Command::SaslAuth || command == Command::SaslStep
-                              : !broken.reply.empty();
-  if (in<Serving>() || of_a_login) {
+  const bool of_sasl =
+      protocol_ == Dialect::Binary && (command == Command::SaslAuth || command == Command::SaslStep);
+  const bool of_text_login = protocol_ == Dialect::Text && !in<Serving>() && !broken.reply.empty();
+  if (of_sasl || of_text_login) {
+    if (queue_.in_flight() != 0) return false;
+    // A log-in, if a broken one: whoever it was before is nobody now.
+    fail_login({"a malformed log-in"});
+    queue_.say(broken.reply);
+  } else if (in<Serving>()) {
     queue_.say(broken.reply);
   } else {
     refuse(request.caller, Refusal::Unauthenticated);
   }
-  if (broken.close) close_after_answers();
+  window_ = 0;
+  if (broken.close || too_many_failures()) close_after_answers();
+  return true;
 }
 
-bool Session::carry_out(Action action, const protocol::Request& request) {
+bool Session::carry_out(Action action, protocol::Request& request) {
   switch (action) {
     case Action::Forward:
       return forward(request);
@@ -85,9 +97,10 @@ bool Session::carry_out(Action action, const protocol::Request& request) {
   return true;
 }
 
-bool Session::forward(const protocol::Request& request) {
+bool Session::forward(protocol::Request& request) {
   Link& link = worker_.link_for(id_, request.caller.dialect);
   if (!link.ready()) {
+    window_ = 0;
     refuse(request.caller, Refusal::UpstreamDown);
     return true;
   }
@@ -99,9 +112,27 @@ bool Session::forward(const protocol::Request& request) {
     refuse(request.caller, Refusal::Unsupported);
     return true;
   }
-  queue_.ask();
-  link.send(request, id_);
-  return true;
+  const bool too_much = window_ != 0 || queue_.load() + request.keys.size() > keys_at_a_time();
+  if (too_much && queue_.in_flight() != 0) return false;
+  const bool goes_on = take_window(request);
+  queue_.ask(std::max<std::size_t>(1, request.keys.size()));
+  link.send(request, id_, goes_on);
+  return !goes_on;
+}
+
+// A get for more keys than may be in flight goes up in windows, each when the client has taken the one
+// before: so it needs no more room than others, and nobody waits behind all of it. Leaves in the request the
+// keys whose turn it is; true if there are more.
+bool Session::take_window(protocol::Request& request) {
+  const bool divisible = protocol::row(request.caller.command).reply == protocol::ReplyShape::Values;
+  const std::size_t most = keys_at_a_time();
+  if (!divisible || (window_ == 0 && request.keys.size() <= most)) return false;
+  auto& keys = request.keys;
+  keys.erase(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(std::min(window_, keys.size() - 1)));
+  const bool goes_on = keys.size() > most;
+  if (goes_on) keys.resize(most);
+  window_ = goes_on ? window_ + most : 0;
+  return goes_on;
 }
 
 bool Session::stream(const protocol::Request& request) {
@@ -120,7 +151,7 @@ bool Session::stream(const protocol::Request& request) {
     refuse(request.caller, Refusal::Busy);
     return true;
   }
-  queue_.ask();
+  queue_.ask(1);
   become(Streaming{std::get<Serving>(std::move(phase_)), request.caller, link});
   link->connect();
   return true;
@@ -158,12 +189,14 @@ void Session::on_reply_part() {
 
 void Session::on_reply_end() {
   queue_.answered();
+  last_active_ = worker_.now();
   on_reply_part();
 }
 
 void Session::on_reply_lost(const protocol::Expected& expected, Refusal refusal, bool was_sent) {
   const auto told = protocol::compose_refusal(expected.caller, refusal, denied_status(), queue_.head());
   if (told == protocol::Told::Silent) queue_.failed_in_silence();
+  window_lost_ = expected.window_goes_on;
   queue_.answered();
   // A write of unknown outcome may still be carried out, even after a newer one of this session's.
   const protocol::CommandRow& row = protocol::row(expected.caller.command);

@@ -20,7 +20,7 @@ std::expected<SslCtxPtr, std::string> make_tls(const conf::Tls& tls, std::string
   SSL_CTX* ctx = context.get();
   SSL_CTX_set_min_proto_version(ctx, tls.require_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
   SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-                               SSL_OP_PRIORITIZE_CHACHA);
+                               SSL_OP_PRIORITIZE_CHACHA | SSL_OP_CLEANSE_PLAINTEXT);
   SSL_CTX_set_mode(
       ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   // Resumption by tickets alone: they need no memory here, and their keys live and die with this context.

@@ -104,6 +104,10 @@ Transport::Read Transport::read_tls(std::string_view raw, std::span<char> plain,
     const int done = established_
                          ? SSL_read_ex(ssl_.get(), plain.data() + filled, plain.size() - filled, &got)
                          : SSL_do_handshake(ssl_.get());
+    if (sealed_.size() > kSealedBytes) {
+      state = fail("the client makes TLS answer and does not read");
+      break;
+    }
     if (done == 1) {
       established_ = true;
       filled += got;
@@ -159,8 +163,8 @@ bool Transport::write(Buffer& out) {
     return kept;
   }
   do {
-    if (established_ && !seal(out)) return false;
-    if (!send(sealed_)) return false;
+    const bool sealed = !established_ || seal(out);
+    if (!send(sealed_) || !sealed) return false;  // where TLS failed, its alert still goes out
   } while (established_ && !out.empty() && sealed_.empty());
   sealed_.release_if_empty();
   out.release_if_empty();

@@ -120,7 +120,7 @@ bool Worker::accept_next(Acceptor& acceptor) {
     return true;
   }
   if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-    if (client_log_.allow(now_)) log().error("accept_failed", {{"reason", std::strerror(errno)}});
+    if (client_log_.allow(now())) log().error("accept_failed", {{"reason", std::strerror(errno)}});
     stop_accepting();
     const timeval pause = to_timeval(kAcceptPause);
     event_add(pause_event_.get(), &pause);
@@ -139,7 +139,7 @@ void Worker::admit(std::size_t listener, Fd fd, const auth::Peer& peer) {
     return;
   }
   if (shared_.sessions.load(std::memory_order_relaxed) >= config().limits.sessions) {
-    if (client_log_.allow(now_))
+    if (client_log_.allow(now()))
       log().warning("too_many_sessions", {{"peer", auth::format(peer)}, {"limit", "limits.sessions"}});
     return;
   }
@@ -205,6 +205,11 @@ void Worker::end_lease(SessionId id) {
 
 // --- the turn
 
+Clock::time_point Worker::now() {
+  if (!now_) now_ = Clock::now();
+  return *now_;
+}
+
 void Worker::mark(SessionId id) {
   Place& place = places_[id.index];
   if (place.generation != id.generation || std::exchange(place.marked, true)) return;
@@ -235,20 +240,19 @@ void Worker::end_turn() {
   dead_sessions_.clear();
   dead_links_.clear();
   if (!accepting_ && !draining_ && links_tried()) start_accepting();
-  now_ = Clock::now();
+  now_.reset();
 }
 
 void Worker::on_tick() {
-  now_ = Clock::now();
-  for (auto& link : text_links_) link->tick(now_);
-  for (auto& link : binary_links_) link->tick(now_);
-  for (std::size_t i = 0; i < leased_.size(); ++i) leased_[i]->tick(now_);
+  for (auto& link : text_links_) link->tick(now());
+  for (auto& link : binary_links_) link->tick(now());
+  for (std::size_t i = 0; i < leased_.size(); ++i) leased_[i]->tick(now());
   for (Place& place : places_) {
-    if (place.session) place.session->tick(now_);
+    if (place.session) place.session->tick(now());
   }
   if (const std::uint64_t suppressed = client_log_.take_suppressed(); suppressed > 0)
     log().warning("lines_suppressed", {{"worker", number_}, {"count", suppressed}});
-  if (draining_ && now_ > drain_by_) stopped_ = true;
+  if (draining_ && now() > drain_by_) stopped_ = true;
 }
 
 // --- messages
@@ -259,7 +263,7 @@ void Worker::on_inbox() {
 
 void Worker::drain() {
   if (std::exchange(draining_, true)) return;
-  drain_by_ = now_ + config().timeouts.drain;
+  drain_by_ = now() + config().timeouts.drain;
   for (auto& acceptor : acceptors_) acceptor->event.reset();
   acceptors_.clear();
   for (std::size_t i = 0; i < places_.size(); ++i) {

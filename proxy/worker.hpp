@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -81,7 +82,8 @@ class Worker {
   RateLimit& client_log() { return client_log_; }
   const Snapshot& snapshot() const { return *snapshot_; }
   const conf::Config& config() const { return snapshot_->config; }
-  Clock::time_point now() const { return now_; }
+  // The time of this turn: taken when first asked for.
+  Clock::time_point now();
   std::mt19937& jitter() { return jitter_; }
   protocol::Request& request() { return request_; }
   std::span<char> raw() { return raw_; }
@@ -138,7 +140,7 @@ class Worker {
   bool draining_ = false;
   bool stopped_ = false;
   Clock::time_point drain_by_;
-  Clock::time_point now_ = Clock::now();
+  std::optional<Clock::time_point> now_;
   std::mt19937 jitter_;
   RateLimit client_log_;
 

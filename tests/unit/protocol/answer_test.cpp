@@ -40,11 +40,12 @@ std::string packet(std::uint8_t opcode, std::uint16_t status, const std::string&
 
 constexpr Refusal kAllRefusals[] = {
     Refusal::Unauthenticated, Refusal::AuthenticationFailure, Refusal::AccessDenied, Refusal::Unsupported,
-    Refusal::UpstreamDown,    Refusal::UpstreamTimeout,       Refusal::Busy,         Refusal::ShuttingDown,
+    Refusal::UpstreamDown,    Refusal::UpstreamTimeout,       Refusal::Busy,         Refusal::BadLoginToken,
 };
 
 bool about_login(Refusal refusal) {
-  return refusal == Refusal::Unauthenticated || refusal == Refusal::AuthenticationFailure;
+  return refusal == Refusal::Unauthenticated || refusal == Refusal::AuthenticationFailure ||
+         refusal == Refusal::BadLoginToken;
 }
 
 }  // namespace
@@ -70,7 +71,8 @@ TEST_CASE("a refusal has its line in text and meta, its status in binary") {
        "Upstream timed out"},
       {Refusal::Busy, DeniedStatus::AuthError, "SERVER_ERROR too many streams or log-ins", 0x85,
        "Too many streams or log-ins"},
-      {Refusal::ShuttingDown, DeniedStatus::AuthError, "SERVER_ERROR shutting down", 0x86, "Shutting down"},
+      {Refusal::BadLoginToken, DeniedStatus::AuthError, "CLIENT_ERROR bad authentication token format", 0x20,
+       "Auth failure."},
   };
   for (const auto& row : rows) {
     CAPTURE(row.line);

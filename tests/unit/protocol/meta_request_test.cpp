@@ -15,8 +15,11 @@ TEST_CASE("meta requests, their canonical form and the rights they need") {
     CommandSet needs;
     bool quiet = false;
   };
-  const CommandSet get = Command::MetaGet, set = Command::MetaSet, del = Command::MetaDelete,
-                   arithmetic = Command::MetaArithmetic;
+  // Beside their own, the right to what they do.
+  const CommandSet get = CommandSet{Command::MetaGet} | Command::Get;
+  const CommandSet ms = Command::MetaSet, set = ms | Command::Set;
+  const CommandSet del = CommandSet{Command::MetaDelete} | Command::Delete;
+  const CommandSet ma = Command::MetaArithmetic, incr = ma | Command::Incr, decr = ma | Command::Decr;
   for (const Row& row : {
            Row{"mg k\r\n", "mg k O7\r\n", get},
            Row{"mg k v\n", "mg k v O7\r\n", get},
@@ -38,18 +41,21 @@ TEST_CASE("meta requests, their canonical form and the rights they need") {
            Row{"ms k 2 \r\nhi\r\n", "ms k 2 O7\r\nhi\r\n", set},
            Row{"ms k 0\r\n\r\n", "ms k 0 O7\r\n\r\n", set},
            Row{"ms k 02 c F007 T60 MS I C5 s N6 E7\r\nhi\r\n", "ms k 2 c F7 T60 MS I C5 s N6 E7 O7\r\nhi\r\n",
-               set},
+               set | Command::Cas},
            Row{"ms k 2 q k O1\r\nhi\r\n", "ms k 2 O7\r\nhi\r\n", set, true},
-           Row{"ms c2VjcmV0 2 b ME\r\nhi\r\n", "ms secret 2 ME O7\r\nhi\r\n", set},
+           Row{"ms c2VjcmV0 2 b ME\r\nhi\r\n", "ms secret 2 ME O7\r\nhi\r\n", ms | Command::Add},
+           Row{"ms k 2 MA\r\nhi\r\n", "ms k 2 MA O7\r\nhi\r\n", ms | Command::Append},
+           Row{"ms k 2 MP\r\nhi\r\n", "ms k 2 MP O7\r\nhi\r\n", ms | Command::Prepend},
+           Row{"ms k 2 MR\r\nhi\r\n", "ms k 2 MR O7\r\nhi\r\n", ms | Command::Replace},
            Row{"md k\r\n", "md k O7\r\n", del},
            Row{"md k q C5\r\n", "md k C5 O7\r\n", del, true},
            Row{"md k I T30\r\n", "md k I T30 O7\r\n", del | Command::Set | Command::Touch},
            Row{"md k x\r\n", "md k x O7\r\n", del | Command::Set},
            Row{"md k E5\r\n", "md k E5 O7\r\n", del | Command::Set},
-           Row{"ma k\r\n", "ma k O7\r\n", arithmetic},
-           Row{"ma k N30 J5 D2 MD v t c\r\n", "ma k N30 J5 D2 MD v t c O7\r\n", arithmetic | Command::Set},
-           Row{"ma k M+ T9\r\n", "ma k MI T9 O7\r\n", arithmetic | Command::Touch},
-           Row{"ma k M-\r\n", "ma k MD O7\r\n", arithmetic},
+           Row{"ma k\r\n", "ma k O7\r\n", incr},
+           Row{"ma k N30 J5 D2 MD v t c\r\n", "ma k N30 J5 D2 MD v t c O7\r\n", decr | Command::Set},
+           Row{"ma k M+ T9\r\n", "ma k MI T9 O7\r\n", incr | Command::Touch},
+           Row{"ma k M-\r\n", "ma k MD O7\r\n", decr},
            Row{"mn\r\n", "mn\r\n", Command::Noop},
            Row{"me k\r\n", "me k\r\n", Command::MetaDebug},
        }) {

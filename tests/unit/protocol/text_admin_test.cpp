@@ -13,8 +13,6 @@ TEST_CASE("admin commands and stats, and their canonical form") {
            Row{"stats  items \r\n", Command::StatsItems, "stats items\r\n"},
            Row{"stats slabs\r\n", Command::StatsSlabs, "stats slabs\r\n"},
            Row{"stats sizes\r\n", Command::StatsSizes, "stats sizes\r\n"},
-           Row{"stats sizes_enable\r\n", Command::StatsSizes, "stats sizes_enable\r\n"},
-           Row{"stats sizes_disable\r\n", Command::StatsSizes, "stats sizes_disable\r\n"},
            Row{"stats conns\r\n", Command::StatsConns, "stats conns\r\n"},
            Row{"stats settings\r\n", Command::StatsSettings, "stats settings\r\n"},
            Row{"stats reset\r\n", Command::StatsReset, "stats reset\r\n"},

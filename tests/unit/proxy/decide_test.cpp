@@ -155,8 +155,8 @@ TEST_CASE("a request whose keys do not fit its command is refused") {
 TEST_CASE("what lists stored keys has a link of its own") {
   const auth::Policy admin = policy_of({grant(protocol::commands_of(Category::Admin), "")});
   protocol::Request request;
-  for (const Command command :
-       {Command::LruCrawlerDump, Command::Watch, Command::StatsCachedump, Command::StatsDetail}) {
+  for (const Command command : {Command::LruCrawlerDump, Command::Watch, Command::StatsCachedump,
+                                Command::StatsDetail, Command::StatsConns, Command::StatsSizes}) {
     fill(request, protocol::row(command), Dialect::Text);
     CAPTURE(protocol::row(command).name);
     CHECK(decide(request, &admin) == Action::Stream);

@@ -30,10 +30,10 @@ TEST_CASE("an answer of our own leaves at once when nothing is in flight") {
 TEST_CASE("answers of our own wait for the replies that were asked before them, and only for those") {
   Buffer output;
   ReplyQueue queue{output};
-  queue.ask();
+  queue.ask(1);
   queue.say("[a]");
-  queue.ask();
-  queue.ask();
+  queue.ask(1);
+  queue.ask(1);
   queue.say("[b]");
   queue.say("[c]");
   CHECK(output.empty());
@@ -56,7 +56,7 @@ TEST_CASE("an empty answer is none") {
 TEST_CASE("a fence is a no-op's answer, and waits its turn") {
   Buffer output;
   ReplyQueue queue{output};
-  queue.ask();
+  queue.ask(1);
   queue.fence(kMetaNoop, false);
   CHECK(output.empty());
   reply(queue, "HD\r\n");
@@ -66,7 +66,7 @@ TEST_CASE("a fence is a no-op's answer, and waits its turn") {
 TEST_CASE("a fence carries the error of quiet requests before it that failed, once") {
   Buffer output;
   ReplyQueue queue{output};
-  queue.ask();
+  queue.ask(1);
   queue.fence(kMetaNoop, false);
   queue.fence(kMetaNoop, false);
   queue.failed_in_silence();
@@ -91,4 +91,30 @@ TEST_CASE("a fence fails by itself when the upstream is away") {
   ReplyQueue queue{output};
   queue.fence(kMetaNoop, true);
   CHECK(output.view().starts_with("SERVER_ERROR "));
+}
+
+TEST_CASE("a request refused in silence fails the fence behind it, not the one before it") {
+  Buffer output;
+  ReplyQueue queue{output};
+  queue.ask(1);
+  queue.fence(kMetaNoop, false);
+  queue.fail_in_silence();
+  queue.fence(kMetaNoop, false);
+  reply(queue, "");
+  CHECK(output.view().starts_with("MN\r\nSERVER_ERROR "));
+}
+
+TEST_CASE("the load counts keys in flight and answers that wait") {
+  Buffer output;
+  ReplyQueue queue{output};
+  queue.say("not waiting");
+  CHECK(queue.load() == 0);
+  queue.ask(5);
+  queue.ask(1);
+  queue.say("waiting");
+  CHECK(queue.load() == 7);
+  reply(queue, "");
+  CHECK(queue.load() == 2);
+  reply(queue, "");
+  CHECK(queue.load() == 0);
 }
