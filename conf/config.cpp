@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,13 +11,13 @@
 #include <unordered_map>
 #include <utility>
 
+#include "conf/file.hpp"
 #include "conf/grants.hpp"
 #include "conf/section_reader.hpp"
 
 namespace mcgate::conf {
 namespace {
 
-constexpr std::size_t kMaxFile = 16'777'216;
 constexpr std::array<std::string_view, 3> kMechanisms{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};
 
 // Remembers where each name was first, and reports the second.
@@ -259,41 +258,6 @@ Config read_config(Members document, Problems& problems) {
   return config;
 }
 
-class File {
- public:
-  explicit File(const std::string& name) : fd_{::open(name.c_str(), O_RDONLY | O_CLOEXEC)} {}
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  // All of it, or one byte more than a configuration may have.
-  std::expected<Secret, std::string> read() const {
-    struct stat status{};
-    if (fd_ < 0 || ::fstat(fd_, &status) != 0) return std::unexpected(reason());
-    if (S_ISDIR(status.st_mode)) return std::unexpected(std::string{"it is a directory"});
-    std::string text;
-    // At once, so that growing leaves no copy of the verifiers behind.
-    text.reserve(std::min(static_cast<std::size_t>(status.st_size), kMaxFile) + 1);
-    std::array<char, 65'536> buffer{};
-    while (text.size() <= kMaxFile) {
-      const ssize_t got = ::read(fd_, buffer.data(), buffer.size());
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return std::unexpected(reason());
-      if (got == 0) break;
-      text.append(buffer.data(), static_cast<std::size_t>(got));
-    }
-    OPENSSL_cleanse(buffer.data(), buffer.size());
-    return Secret{std::move(text)};
-  }
-
- private:
-  static std::string reason() { return std::generic_category().message(errno); }
-
-  int fd_;
-};
-
 }  // namespace
 
 std::string format(const Problem& problem) {
@@ -321,7 +285,12 @@ std::expected<Config, std::vector<Problem>> parse(std::string_view text, std::st
 }
 
 std::expected<Config, std::vector<Problem>> load(const std::string& file) {
-  const auto text = File{file}.read();
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  std::expected<Secret, std::string> text = std::unexpected(std::generic_category().message(errno));
+  if (fd >= 0) {
+    text = read_file(fd);
+    ::close(fd);
+  }
   if (!text) return std::unexpected(std::vector{Problem{file, {}, "cannot be read: " + text.error()}});
   return parse(text->reveal(), file);
 }

@@ -1,0 +1,50 @@
+#include "conf/file.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace mcgate::conf {
+namespace {
+
+std::string reason() {
+  return std::generic_category().message(errno);
+}
+
+// Not by the string's own growing, which leaves what it held in memory that it gives back.
+void grow(std::string& text) {
+  std::string larger;
+  larger.reserve(std::min(2 * text.size(), kMaxFile + 1));
+  larger.append(text).resize(larger.capacity());
+  const Secret smaller{std::exchange(text, std::move(larger))};
+}
+
+}  // namespace
+
+std::expected<Secret, std::string> read_file(int fd) {
+  struct stat status{};
+  if (::fstat(fd, &status) != 0) return std::unexpected(reason());
+  if (S_ISDIR(status.st_mode)) return std::unexpected("it is a directory");
+  constexpr std::size_t least = 4096;  // what tells no size, as a pipe, begins with this
+  std::string text(std::clamp(static_cast<std::size_t>(status.st_size), least, kMaxFile) + 1, '\0');
+  std::size_t size = 0;
+  std::string error;
+  while (size <= kMaxFile) {
+    if (size == text.size()) grow(text);
+    const ssize_t got = ::read(fd, text.data() + size, std::min(text.size(), kMaxFile + 1) - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) error = reason();
+    if (got <= 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  text.resize(size);
+  Secret secret{std::move(text)};
+  if (!error.empty()) return std::unexpected(std::move(error));
+  return secret;
+}
+
+}  // namespace mcgate::conf

@@ -1,0 +1,20 @@
+// Reads a configuration file: whole, bounded, and leaving no copy of the verifiers in it behind. For whoever
+// needs its text, load() and the commands that edit it.
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <string>
+
+#include "conf/secret.hpp"
+
+namespace mcgate::conf {
+
+// The longest configuration, in bytes.
+inline constexpr std::size_t kMaxFile = 16'777'216;
+
+// What is left to read of an open file; of one that is longer, kMaxFile bytes and one, by which parse()
+// knows. The error is the system's, without a name.
+std::expected<Secret, std::string> read_file(int fd);
+
+}  // namespace mcgate::conf
