@@ -120,7 +120,9 @@ std::string user_block(std::string_view name, std::span<const std::string> secre
 }
 
 std::string with_user(std::string_view text, std::string_view block) {
-  std::string out{text};
+  std::string out;
+  out.reserve(text.size() + block.size() + 2);  // at once: a string that grows leaves copies behind
+  out += text;
   if (!out.empty() && !out.ends_with('\n')) out += '\n';
   if (!out.empty()) out += '\n';
   return out += block;
@@ -133,20 +135,23 @@ std::expected<std::string, std::string> with_secrets(std::string_view text, std:
   const Members* table = user_named(*document, user);
   if (table == nullptr) return std::unexpected(fmt::format("no user has the name {}", quoted(user)));
 
-  std::string out{text};
+  const std::string lines = lines_of(secrets);
+  std::string out;
+  out.reserve(text.size() + lines.size() + 32);  // at once: a string that grows leaves copies behind
+  out += text;
   const Member* present = member(*table, "secrets");
   if (present == nullptr) {
     const auto name_at = offset_of(text, member(*table, "name")->place);
     if (!name_at)
       return std::unexpected("the user's name was not found in the file: add `secrets = []` to the user");
-    return out.insert(*name_at, fmt::format("secrets = [{}\n]\n", lines_of(secrets)));
+    return out.insert(*name_at, fmt::format("secrets = [{}\n]\n", lines));
   }
   const auto begin = offset_of(text, present->value.place);
   const auto end = begin && text[*begin] == '[' ? skip_array(text, *begin) : std::nullopt;
   if (!end)
     return std::unexpected("the user's secrets were not found in the file: write them as `secrets = []`");
-  if (keep) return out.insert(*begin + 1, lines_of(secrets));
-  return out.replace(*begin, *end - *begin, fmt::format("[{}\n]", lines_of(secrets)));
+  if (keep) return out.insert(*begin + 1, lines);
+  return out.replace(*begin, *end - *begin, fmt::format("[{}\n]", lines));
 }
 
 }  // namespace mcgate::conf

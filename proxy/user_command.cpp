@@ -96,9 +96,9 @@ int print_user(const UserAddOptions& options, const conf::Secret& password) {
 
 // Checks what the file is to become, and replaces it. A password that was drawn is shown first: one that
 // nobody has seen must not be in force.
-int commit(ConfigFile& file, const std::string& path, const std::string& text, const std::string& user,
+int commit(ConfigFile& file, const std::string& path, const conf::Secret& text, const std::string& user,
            std::span<const std::string> secrets, const conf::Secret* drawn) {
-  const auto config = check(text, path);
+  const auto config = check(text.reveal(), path);
   if (!config) return fail(config.error());
   const conf::User* made = user_named(*config, user);
   const auto same = [](const conf::Secret& a, const std::string& b) { return a.reveal() == b; };
@@ -107,7 +107,8 @@ int commit(ConfigFile& file, const std::string& path, const std::string& text, c
     return fail(EX_SOFTWARE, "the file is not as it was meant to become; nothing was changed");
   }
   if (drawn != nullptr && !show(stdout, *drawn)) return fail(EX_IOERR, "the password could not be printed");
-  if (const auto replaced = file.replace(text); !replaced) return fail(EX_CANTCREAT, replaced.error());
+  if (const auto replaced = file.replace(text.reveal()); !replaced)
+    return fail(EX_CANTCREAT, replaced.error());
   return EX_OK;
 }
 
@@ -121,13 +122,14 @@ int user_add(const UserAddOptions& options) {
 
   auto file = ConfigFile::open(options.config_file);
   if (!file) return fail(EX_NOINPUT, file.error());
-  const auto before = conf::parse(file->text(), options.config_file);
+  const auto before = conf::parse(file->text().reveal(), options.config_file);
   if (before && user_named(*before, options.name) != nullptr) {
     return fail(EX_DATAERR, fmt::format("there is a user {} already; mcgate user passwd changes a password",
                                         options.name));
   }
   const auto secrets = verifiers_of(*password, options.iterations);
-  const auto text = conf::with_user(file->text(), conf::user_block(options.name, secrets, options.roles));
+  const conf::Secret text{
+      conf::with_user(file->text().reveal(), conf::user_block(options.name, secrets, options.roles))};
   return commit(*file, options.config_file, text, options.name, secrets,
                 options.generate ? &*password : nullptr);
 }
@@ -139,15 +141,16 @@ int user_passwd(const UserPasswdOptions& options) {
 
   auto file = ConfigFile::open(options.config_file);
   if (!file) return fail(EX_NOINPUT, file.error());
-  const auto before = conf::parse(file->text(), options.config_file);
+  const auto before = conf::parse(file->text().reveal(), options.config_file);
   if (!before) return fail(before.error());
   if (user_named(*before, options.name) == nullptr) {
     return fail(EX_NOUSER, fmt::format("there is no user {}", options.name));
   }
   const auto secrets = verifiers_of(*password, options.iterations);
-  const auto text = conf::with_secrets(file->text(), options.name, secrets, options.keep);
-  if (!text) return fail(EX_DATAERR, text.error());
-  return commit(*file, options.config_file, *text, options.name, secrets,
+  auto changed = conf::with_secrets(file->text().reveal(), options.name, secrets, options.keep);
+  if (!changed) return fail(EX_DATAERR, changed.error());
+  const conf::Secret text{*std::move(changed)};
+  return commit(*file, options.config_file, text, options.name, secrets,
                 options.generate ? &*password : nullptr);
 }
 
