@@ -16,7 +16,7 @@
 namespace mcgate::proxy {
 namespace {
 
-// One more than is allowed, so that what is too long is seen to be, and not cut.
+// Two more than are allowed: for a carriage return, and so that what is too long is seen to be, and not cut.
 struct Buffer {
   std::array<char, kMaxPassword + 2> bytes{};
   std::size_t size = 0;
@@ -34,12 +34,17 @@ bool ask(Buffer& buffer) {
 }
 
 bool read_line(int fd, Buffer& buffer) {
-  while (buffer.size <= kMaxPassword) {
+  while (buffer.size < buffer.bytes.size()) {
     char* const next = buffer.bytes.data() + buffer.size;
     const ssize_t got = ::read(fd, next, 1);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return false;
-    if (got == 0 || *next == '\n') return true;
+    if (got == 0) return true;
+    if (*next == '\n') {
+      // Of a line as Windows ends it, the carriage return is no part of the password either.
+      if (buffer.size > 0 && next[-1] == '\r') --buffer.size;
+      return true;
+    }
     ++buffer.size;
   }
   return true;

@@ -12,7 +12,8 @@ namespace mcgate::proxy {
 inline constexpr std::size_t kMaxPassword = 1024;
 
 // From the terminal, asked twice and without echo; or, if `fd` is none, the first line of `fd`, without its
-// newline. Refused: nothing, NULs (HMAC takes them for padding), more than kMaxPassword bytes.
+// newline or carriage return and newline. Refused: nothing, NULs (HMAC takes them for padding), more than
+// kMaxPassword bytes.
 std::expected<conf::Secret, std::string> read_password(int fd);
 
 // 256 random bits in base64url, without padding.

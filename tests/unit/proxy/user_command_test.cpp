@@ -162,6 +162,23 @@ TEST_CASE("user add: bad passwords and names change nothing") {
   CHECK(logs_in(Workshop::read(shop.config()), "bob", "without newline"));
 }
 
+TEST_CASE("user add: of the end of a line one carriage return is part, and only with its newline") {
+  struct Row {
+    std::string input, password;  // none: refused
+  };
+  const std::string longest(1024, 'x');
+  for (const auto& row : {Row{"pw\r\n", "pw"}, Row{"pw\r\r\n", "pw\r"}, Row{"pw\r", "pw\r"},
+                          Row{"p\rw\n", "p\rw"}, Row{"\r\n", ""}, Row{longest + "\r\n", longest},
+                          Row{longest + "x\n", ""}, Row{longest + "x\r\n", ""}, Row{longest + "\r", ""}}) {
+    CAPTURE(row.input.size());
+    CAPTURE(row.password);
+    Workshop shop;
+    const auto ran = shop.run(row.input, [&] { return user_add(add_options(shop)); });
+    REQUIRE(ran.code == (row.password.empty() ? EX_DATAERR : EX_OK));
+    if (!row.password.empty()) CHECK(logs_in(Workshop::read(shop.config()), "alice", row.password));
+  }
+}
+
 TEST_CASE("user add: twice the same user, a role that is not there, a file that is not") {
   Workshop shop;
   REQUIRE(shop.run("pw\n", [&] { return user_add(add_options(shop)); }).code == EX_OK);
