@@ -119,13 +119,14 @@ bool Worker::accept_next(Acceptor& acceptor) {
     admit(acceptor.listener, std::move(accepted.fd), accepted.peer);
     return true;
   }
-  if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-    if (client_log_.allow(now())) log().error("accept_failed", {{"reason", std::strerror(errno)}});
+  const int error = errno;
+  if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
+    if (client_log_.allow(now())) log().error("accept_failed", {{"reason", std::strerror(error)}});
     stop_accepting();
     const timeval pause = to_timeval(kAcceptPause);
     event_add(pause_event_.get(), &pause);
   }
-  return errno == ECONNABORTED || errno == EINTR;
+  return error == ECONNABORTED || error == EINTR;
 }
 
 void Worker::on_pause_over() {
