@@ -35,7 +35,7 @@ void ReplyQueue::push(Waiting waiting) {
   if (in_flight() == 0) {
     put(waiting);
   } else {
-    waiting_.push_back(std::move(waiting));
+    waiting_.push() = std::move(waiting);
   }
 }
 
@@ -45,7 +45,7 @@ void ReplyQueue::answered() {
   keys_.pop();
   while (!waiting_.empty() && waiting_.front().after <= answered_) {
     put(waiting_.front());
-    waiting_.pop_front();
+    waiting_.pop();
   }
 }
 

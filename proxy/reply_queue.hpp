@@ -7,7 +7,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <string>
 
 #include "protocol/answer.hpp"
@@ -44,8 +43,8 @@ class ReplyQueue {
  private:
   enum class Kind : std::uint8_t { Text, Fence, FailedFence, SilentFailure };
   struct Waiting {
-    std::uint64_t after;  // how many must have been answered
-    Kind kind;
+    std::uint64_t after = 0;  // how many must have been answered
+    Kind kind = Kind::Text;
     protocol::Caller caller = {};  // of a fence
     std::string text = {};
   };
@@ -58,7 +57,7 @@ class ReplyQueue {
   std::size_t keys_in_flight_ = 0;
   Ring<std::size_t> keys_;  // of each request in flight
   bool failed_in_silence_ = false;
-  std::deque<Waiting> waiting_;
+  Ring<Waiting> waiting_;
 };
 
 }  // namespace mcgate::proxy

@@ -130,6 +130,10 @@ Transport::Read Transport::read_tls(std::string_view raw, std::span<char> plain,
 }
 
 bool Transport::seal(Buffer& out) {
+  // Room for all of it at once, with what each record adds: growing bit by bit would copy it over and over.
+  constexpr std::size_t kPerRecord = SSL3_RT_MAX_ENCRYPTED_OVERHEAD + SSL3_RT_HEADER_LENGTH;
+  const std::size_t plain = std::min(out.size(), kSealedBytes);
+  if (plain > 0) sealed_.expect(sealed_.size() + plain + (plain / SSL3_RT_MAX_PLAIN_LENGTH + 1) * kPerRecord);
   while (!out.empty() && sealed_.size() < kSealedBytes) {
     ERR_clear_error();
     std::size_t taken = 0;

@@ -17,7 +17,10 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kTick{250};         // how exact time-outs are
 constexpr milliseconds kAcceptPause{100};  // after running out of descriptors
-constexpr int kAcceptsPerTurn = 64;        // so that a flood of connections does not stop those there are
+// What one read from memcached may bring: a value that comes in one read is not copied to be put together.
+constexpr std::size_t kRawBytes = 262'144;
+static_assert(kRawBytes >= Transport::kReadBytes);
+constexpr int kAcceptsPerTurn = 64;  // so that a flood of connections does not stop those there are
 constexpr std::uint32_t kClientLinesPerSecond = 20;
 
 event_base* make_base() {
@@ -58,7 +61,7 @@ Worker::Worker(std::uint32_t number, Shared& shared, std::shared_ptr<const Snaps
       base_{make_base()},
       jitter_{std::random_device{}()},
       client_log_{kClientLinesPerSecond},
-      raw_(Transport::kReadBytes),
+      raw_(kRawBytes),
       plain_(Transport::kPlainBytes) {
   inbox_event_ = make_event<&Worker::on_inbox>(base(), inbox_->fd(), EV_READ | EV_PERSIST, this);
   tick_event_ = make_event<&Worker::on_tick>(base(), -1, EV_PERSIST, this);
