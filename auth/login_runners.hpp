@@ -13,7 +13,6 @@
 #include <string_view>
 #include <thread>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 namespace mcgate::auth {
@@ -31,8 +30,6 @@ class LoginRunners {
   // thread, if `wanted` has expired when its turn comes. False if the queue is full, or if half of it is this
   // address's; the job is then left with the caller.
   bool submit(std::string_view who, std::weak_ptr<const void> wanted, Job&& job);
-  // For a caller that knows neither: all of them count as one address.
-  bool submit(Job&& job) { return submit({}, always_, std::move(job)); }
 
  private:
   struct Entry {
@@ -43,7 +40,6 @@ class LoginRunners {
   void run();
   Job next(std::vector<Job>& unwanted);
 
-  const std::shared_ptr<const void> always_ = std::make_shared<char>();
   const std::size_t bound_;
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
