@@ -50,7 +50,6 @@ class Directory {
   // configured that every user with a password can use (DESIGN §11.10), and without PLAIN unless the client
   // may send a password. Empty if nobody has a password.
   const std::string& mechanisms(bool may_send_password) const;
-  const std::string& mechanisms() const { return mechanisms(true); }
 
   // Whether it is one of those; its name, whole, is compared without case.
   bool offers(std::string_view mechanism) const;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -28,6 +29,13 @@ void keep_memory_private() {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // leak checks must be able to look
   ::prctl(PR_SET_DUMPABLE, 0);
 #endif
+}
+
+// Memory of a large value that is freed is the next one's. Given back to the kernel each time, it had to be
+// faulted in again: a third of the processor time of a 64 KB get.
+void keep_freed_memory() {
+  ::mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
+  ::mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
 }
 
 // One descriptor a session and those for ourselves; the error says what to do.
@@ -173,6 +181,7 @@ class Crew {
 int serve(conf::Config config) {
   const Log log{config.log};
   keep_memory_private();
+  keep_freed_memory();
   ::signal(SIGPIPE, SIG_IGN);
   const sigset_t signals = handled_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);

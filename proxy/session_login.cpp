@@ -2,7 +2,6 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "protocol/login.hpp"
 #include "proxy/session.hpp"
@@ -15,11 +14,6 @@ using protocol::Refusal;
 
 constexpr int kMaxFailures = 10;  // per session (DESIGN: log-in attempts are bounded)
 
-bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](unsigned char x, unsigned char y) { return std::toupper(x) == std::toupper(y); });
-}
-
 // Whether a verifier that `before` had is gone. A session may have been proven by it, so it ends too; the new
 // one is added first where nobody is to notice (mcgate user passwd --keep).
 bool lost_a_secret(const auth::User& before, const auth::User& now) {
@@ -28,18 +22,6 @@ bool lost_a_secret(const auth::User& before, const auth::User& now) {
       return kept.hash == old.hash && kept.salt == old.salt && kept.stored_key == old.stored_key;
     });
   });
-}
-
-// "A B C" without PLAIN.
-std::string without_plain(std::string_view mechanisms) {
-  std::string kept;
-  while (!mechanisms.empty()) {
-    const std::size_t space = mechanisms.find(' ');
-    const std::string_view one = mechanisms.substr(0, space);
-    if (one != "PLAIN") kept.append(kept.empty() ? "" : " ").append(one);
-    mechanisms.remove_prefix(space == mechanisms.npos ? mechanisms.size() : space + 1);
-  }
-  return kept;
 }
 
 }  // namespace
@@ -59,8 +41,8 @@ void Session::list_mechanisms(const protocol::Caller& caller) {
   if (is_anonymous_listener()) {
     protocol::compose_unknown_command(caller, text);
   } else {
-    const std::string& all = worker_.snapshot().directory->mechanisms();
-    protocol::compose_sasl_mechanisms(caller, may_send_password() ? all : without_plain(all), text);
+    const auth::Directory& directory = *worker_.snapshot().directory;
+    protocol::compose_sasl_mechanisms(caller, directory.mechanisms(may_send_password()), text);
   }
   queue_.say(std::move(text));
 }
@@ -124,11 +106,9 @@ bool Session::log_in_text(const protocol::Request& request) {
 }
 
 bool Session::grant_remembered(const protocol::Request& request, std::string_view mechanism) {
-  if (!same_name(mechanism, "PLAIN") || !may_send_password()) return false;
-  const auto& directory = *worker_.snapshot().directory;
-  const std::string& offered = directory.mechanisms();
-  if (offered != "PLAIN" && !offered.starts_with("PLAIN ") && offered.find(" PLAIN") == offered.npos)
-    return false;
+  const auth::Directory& directory = *worker_.snapshot().directory;
+  const bool is_plain = auth::proof_by(mechanism) == auth::Proof::Plain;
+  if (!is_plain || !may_send_password() || !directory.offers(mechanism)) return false;
   const auto credentials = protocol::parse_plain(request.value);
   const auth::User* user = credentials ? directory.find(credentials->user) : nullptr;
   if (user == nullptr || !auth::admits(*user, peer_) ||
@@ -145,7 +125,7 @@ bool Session::log_in_sasl(const protocol::Request& request) {
   become(Unidentified{});
   const std::string_view mechanism = request.keys.empty() ? std::string_view{} : request.keys.front();
   if (grant_remembered(request, mechanism)) return true;
-  const bool is_plain = same_name(mechanism, "PLAIN");
+  const bool is_plain = auth::proof_by(mechanism) == auth::Proof::Plain;
   conf::Secret token{request.value};
   wipe_in_place(request.value);
   submit(request.caller, [directory = worker_.snapshot().directory, peer = peer_,
