@@ -206,8 +206,8 @@ class Mcgate:
             file.write(config_text(upstream, listeners, **config))
         self.process = Process([MCGATE, "serve", "-c", self.config])
         try:
-            self.process.wait_for(r"\bevent=ready\b")
-            said = self.process.wait_for(r"\bevent=listening\b", count=len(listeners))
+            self.process.wait_for(r'\bevent"?[=:]"?ready\b')  # logfmt or JSON
+            said = self.process.wait_for(r'\bevent"?[=:]"?listening\b', count=len(listeners))
         except BaseException:
             self.process.kill()
             raise
@@ -216,7 +216,7 @@ class Mcgate:
 
     @staticmethod
     def _address(line):
-        address = re.search(r'\baddress="?([^" ]+)', line).group(1)
+        address = re.search(r'\baddress"?[=:]"?([^" ]+)', line).group(1)
         if address.startswith("unix:"):
             return address[len("unix:"):]
         host, port = address.rsplit(":", 1)
