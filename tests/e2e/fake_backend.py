@@ -9,15 +9,15 @@ import threading
 
 import harness
 
-VERSION = b"1.6.18"
-
 
 class FakeBackend:
     """Listens on a Unix socket. `reply(request bytes) -> bytes` is called once per request, which is whatever arrived in
-    one piece: tests send one at a time. `closed` counts the connections that mcgate has closed."""
+    one piece: tests send one at a time. `version` is the one it gives itself out for. `closed` counts the connections
+    that mcgate has closed."""
 
-    def __init__(self, reply):
+    def __init__(self, reply, version=b"1.6.18"):
         self.reply = reply
+        self.version = version
         self.path = harness.fresh_path(".fake")
         self.listening = socket.socket(socket.AF_UNIX)
         self.listening.bind(self.path)
@@ -63,7 +63,7 @@ class FakeBackend:
 
     def _answer(self, data):
         if data == b"version\r\n":
-            return b"VERSION " + VERSION + b"\r\n"
+            return b"VERSION " + self.version + b"\r\n"
         if data[:2] == b"\x80\x0b":
-            return struct.pack(">BBHBBHIIQ", 0x81, 0x0b, 0, 0, 0, 0, len(VERSION), 0, 0) + VERSION
+            return struct.pack(">BBHBBHIIQ", 0x81, 0x0b, 0, 0, 0, 0, len(self.version), 0, 0) + self.version
         return self.reply(data)

@@ -3,6 +3,7 @@ and service as soon as the backend is honest again."""
 
 import re
 import struct
+import threading
 import unittest
 
 import harness
@@ -161,6 +162,32 @@ class Poison(unittest.TestCase):
             client.send(b"get key%d\r\n" % number)
         for client in clients:
             self.assertIn(client.line(), (DOWN, b"END"))
+
+
+@harness.needs_mcgate
+class Old(unittest.TestCase):
+    """A memcached that does not know all requests yet."""
+
+    def test_a_fence_tells_of_what_stands_before_it_and_not_behind(self):
+        told = threading.Event()
+
+        def answer(request):
+            told.wait(wire.TIMEOUT)
+            return binary(request, status=1, value=b"Not found")
+        backend = FakeBackend(answer, version=b"1.4.4")
+        self.addCleanup(backend.stop)
+        self.addCleanup(told.set)
+        gate = harness.Mcgate(
+            backend.upstream(), [harness.plain_listener(anonymous="all")], workers=1,
+            users=[{"name": "all", "roles": ["all"], "secrets": []}], roles=ROLES, limits={"sessions": 100})
+        self.addCleanup(gate.stop)
+        with gate.connect() as client, gate.connect() as other:
+            client.send(packet("get", b"a", opaque=1) + packet("noop", opaque=2) +
+                        wire.touching("gatq", b"b", opaque=3) + packet("noop", opaque=4) + packet("noop", opaque=5))
+            self.assertEqual(other.call("noop").status, 0)  # all of that has been seen
+            told.set()
+            self.assertEqual([(response.opaque, response.status) for response in (client.packet() for _ in range(4))],
+                             [(1, wire.NOT_FOUND), (2, 0), (4, TEMPORARY_FAILURE), (5, 0)])
 
 
 if __name__ == "__main__":

@@ -5,13 +5,15 @@ import signal
 import unittest
 
 import harness
+import scram
 import wire
 from harness import PASSWORDS
-from wire import text_login
+from wire import AUTH_CONTINUE, AUTH_ERROR, packet, plain_message, text_login
 
 ALICE = text_login(b"alice", PASSWORDS[b"alice"])
 BOB = text_login(b"bob", PASSWORDS[b"bob"])
 DENIED = b"CLIENT_ERROR access denied"
+BUSY = 0x85
 
 
 @harness.needs_mcgate
@@ -68,17 +70,68 @@ class Reload(unittest.TestCase):
         with self.gate.connect() as again:
             self.assertEqual(again.ask(BOB), b"CLIENT_ERROR authentication failure")
 
+    def with_password(self, name, password):
+        table = re.search(rf'\[\[user\]\]\nname = "{name}"\n(?:.+\n)*', self.config).group(0)
+        new = [scram.verifier(password, hash_name) for hash_name in scram.HASHES]
+        secrets = f'secrets = ["{new[0]}", "{new[1]}"]'
+        return self.config.replace(table, re.sub(r"secrets = .*", lambda _: secrets, table))
+
     def test_a_changed_password_ends_the_sessions_of_the_old_one(self):
         alice, bob = self.log_in(ALICE), self.log_in(BOB)
-        table = re.search(r'\[\[user\]\]\nname = "bob"\n(?:.+\n)*', self.config).group(0)
-        new = [harness.verifier(b"another", hash_name) for hash_name in ("SCRAM-SHA-256", "SCRAM-SHA-512")]
-        secrets = f'secrets = ["{new[0]}", "{new[1]}"]'
-        self.reload(self.config.replace(table, re.sub(r"secrets = .*", lambda _: secrets, table)))
+        self.reload(self.with_password("bob", b"another"))
         self.assert_closed(bob)
         self.assertEqual(alice.ask(b"get alice:k\r\n"), b"END")
         with self.gate.connect() as again:
             self.assertEqual(again.ask(BOB), b"CLIENT_ERROR authentication failure")
             self.assertEqual(again.ask(text_login(b"bob", b"another")), b"STORED")
+
+    def test_a_login_under_way_when_the_password_changes(self):
+        old = PASSWORDS[b"alice"]
+
+        def begun(mechanism, first):
+            client = self.gate.connect()
+            self.addCleanup(client.close)
+            response = client.call("sasl_auth", mechanism, first)
+            self.assertEqual(response.status, AUTH_CONTINUE)
+            return client, response.value
+        exchanges = []
+        for mechanism in scram.HASHES:
+            prover = scram.Client(mechanism, b"alice", old)
+            client, challenge = begun(mechanism.encode(), prover.first())
+            exchanges.append((mechanism.encode(), client, prover.final(challenge)))
+        # One step further: the server has seen the proof and waits for the client's assent.
+        prover = scram.Client("SCRAM-SHA-256", b"alice", old)
+        client, challenge = begun(b"SCRAM-SHA-256", prover.first())
+        self.assertEqual(client.call("sasl_step", b"SCRAM-SHA-256", prover.final(challenge)).status, AUTH_CONTINUE)
+        exchanges.append((b"SCRAM-SHA-256", client, b""))
+        client, _ = begun(b"PLAIN", b"")
+        exchanges.append((b"PLAIN", client, plain_message(b"alice", old)))
+
+        self.reload(self.with_password("alice", b"another"))
+        for number, (mechanism, client, message) in enumerate(exchanges):
+            with self.subTest(row=number, mechanism=mechanism):
+                self.assertIn(client.call("sasl_step", mechanism, message).status, (AUTH_ERROR, BUSY))
+                client.send(packet("sasl_step", mechanism, b"") + wire.storage("set", b"alice:k", b"x"))
+                self.assertIn(client.packet().status, (AUTH_ERROR, BUSY))
+                self.assertEqual(client.packet().status, AUTH_ERROR)
+                self.assertEqual(client.sasl_plain(b"alice", b"another").status, 0)
+                self.assertEqual(client.call("get", b"alice:k").status, wire.NOT_FOUND)
+
+    def test_a_stream_whose_right_is_gone(self):
+        def watch():
+            client = self.log_in(text_login(b"admin", PASSWORDS[b"admin"]))
+            client.send(b"watch fetchers\r\n")
+            self.assertEqual(client.line(), b"OK")
+            return client
+        watcher, admin = watch(), self.log_in(text_login(b"admin", PASSWORDS[b"admin"]))
+        config = self.config.replace('["*", "admin"]', '["*"]')
+        self.assertNotEqual(config, self.config)
+        self.reload(config)
+        self.assert_closed(watcher)
+        self.assertEqual(admin.ask(b"watch fetchers\r\n"), DENIED)
+        self.assertEqual(admin.ask(b"get k\r\n"), b"END")
+        self.reload(self.config)
+        watch()
 
     def test_an_anonymous_user_that_is_no_more(self):
         with self.gate.connect(1) as client:

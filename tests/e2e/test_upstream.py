@@ -3,66 +3,14 @@ statistics and admin commands of memcached itself, untouched.
 """
 
 import os
-import signal
 import time
 import unittest
 
 import harness
 import wire
 from harness import PASSWORDS
+from upstream_case import DENIED, LINKS, TIMED_OUT, UNAVAILABLE, WORKERS, UpstreamCase
 from wire import AUTH_ERROR, TEMPORARY_FAILURE, packet
-
-UNAVAILABLE = b"SERVER_ERROR upstream unavailable"
-TIMED_OUT = b"SERVER_ERROR upstream timed out"
-DENIED = b"CLIENT_ERROR access denied"
-WORKERS = 1
-LINKS = 2 * WORKERS  # one a dialect
-
-
-class UpstreamCase(unittest.TestCase):
-    def start(self, listeners=None, **config):
-        self.memcached, self.gate = harness.start(self, listeners or [harness.plain_listener()],
-                                                  **({"workers": WORKERS} | config))
-
-    def connect(self, user=b"alice", binary=False):
-        connection = self.gate.connect()
-        self.addCleanup(connection.close)
-        if binary:
-            self.assertEqual(connection.sasl_plain(user, PASSWORDS[user]).status, 0)
-        else:
-            self.assertEqual(connection.login(user, PASSWORDS[user]), b"STORED")
-        return connection
-
-    def logged(self, event):
-        """A point in the log: how often that event has been logged so far."""
-        return self.gate.process.log().count(f"event={event} ")
-
-    def kill_memcached(self):
-        before = self.logged("upstream_down")
-        self.memcached.kill()
-        self.gate.process.wait_for(r"event=upstream_down ", before + LINKS)
-
-    def restart_memcached(self):
-        before = self.logged("upstream_up")
-        self.memcached.start()
-        began = time.monotonic()
-        self.gate.process.wait_for(r"event=upstream_up ", before + LINKS)
-        self.assertLess(time.monotonic() - began, 5)
-
-    def pause_memcached(self):
-        self.addCleanup(self.resume_memcached)
-        self.memcached.process.child.send_signal(signal.SIGSTOP)
-        # Stopped is it when all its threads are: the kernel says so to the parent.
-        os.waitid(os.P_PID, self.memcached.process.child.pid, os.WSTOPPED)
-
-    def resume_memcached(self):
-        if self.memcached.process.child.poll() is None:
-            self.memcached.process.child.send_signal(signal.SIGCONT)
-
-    def send_upstream(self, connection, request, refused=b"get bob:x\r\n"):
-        """Sends a request, and knows when mcgate has put it on a link: it came with one that is answered at once."""
-        connection.send(refused + request)
-        self.assertEqual(connection.line(), DENIED)
 
 
 @harness.needs_mcgate
@@ -219,6 +167,21 @@ class Ending(UpstreamCase):
         with self.memcached.connect() as direct:
             self.assertEqual((direct.get(b"alice:b"), direct.get(b"alice:half")), (b"x", None))
 
+    def test_more_was_asked_than_may_be_under_way(self):
+        self.start(limits={"requests_in_flight": 8})
+        text, binary = self.connect(), self.connect(binary=True)
+        self.pause_memcached()
+        self.send_upstream(text, b"get alice:a\r\nmn\r\n" * 150)
+        binary.send(packet("get", b"bob:x") + packet("get", b"alice:a") * 150)
+        self.assertEqual(binary.packet().status, AUTH_ERROR)
+        self.gate.terminate()
+        self.gate.process.wait_for(r"event=draining\b")
+        self.resume_memcached()
+        self.assertEqual(text.rest(), b"END\r\nMN\r\n" * 150)
+        self.assertEqual([binary.packet().status for _ in range(150)], [wire.NOT_FOUND] * 150)
+        self.assertEqual(binary.rest(), b"")
+        self.assertEqual(self.gate.process.wait(), 0)
+
     def test_the_deadline(self):
         self.start(timeouts={"drain_seconds": 1})
         connection = self.connect()
@@ -347,13 +310,22 @@ class Untouched(UpstreamCase):
         for request in (b"stats settings\r\n", b"stats sizes\r\n", b"stats items\r\n"):
             with self.subTest(request=request):
                 self.assertEqual(self.stats(self.admin, request), self.stats(self.direct, request))
-        for request in (b"stats\r\n", b"stats slabs\r\n", b"stats conns\r\n"):
+        def names(connection, request):
+            return [line.split(b" ")[1] for line in self.stats(connection, request)]
+        for request in (b"stats\r\n", b"stats slabs\r\n"):
             with self.subTest(request=request):
-                through, direct = (self.stats(each, request) for each in (self.admin, self.direct))
-                self.assertEqual([line.split(b" ")[1] for line in through], [line.split(b" ")[1] for line in direct])
+                self.assertEqual(names(self.admin, request), names(self.direct, request))
+        # It goes over a link of its own, which is among the connections listed.
+        self.assertLessEqual(set(names(self.direct, b"stats conns\r\n")), set(names(self.admin, b"stats conns\r\n")))
         pid = b"STAT pid %d" % self.memcached.process.child.pid
         self.assertIn(pid, self.stats(self.admin, b"stats\r\n"))
         self.assertIn(pid, self.stats(self.connect(b"reader"), b"stats\r\n"))
+
+    def test_statistics_without_end(self):
+        # memcached's answer has no END, so these are not known here.
+        for request in (b"stats sizes_enable\r\n", b"stats sizes_disable\r\n"):
+            self.assertEqual(self.admin.ask(request), b"ERROR")
+        self.assertEqual(self.admin.get(b"a"), None)
 
     def test_binary_statistics(self):
         connection = self.connect(b"admin", binary=True)

@@ -1,0 +1,61 @@
+"""What the tests of memcached behind mcgate share: both of them, and memcached stopped, gone and back again."""
+
+import os
+import signal
+import time
+import unittest
+
+import harness
+from harness import PASSWORDS
+
+UNAVAILABLE = b"SERVER_ERROR upstream unavailable"
+TIMED_OUT = b"SERVER_ERROR upstream timed out"
+DENIED = b"CLIENT_ERROR access denied"
+WORKERS = 1
+LINKS = 2 * WORKERS  # one a dialect
+
+
+class UpstreamCase(unittest.TestCase):
+    def start(self, listeners=None, **config):
+        self.memcached, self.gate = harness.start(self, listeners or [harness.plain_listener()],
+                                                  **({"workers": WORKERS} | config))
+
+    def connect(self, user=b"alice", binary=False):
+        connection = self.gate.connect()
+        self.addCleanup(connection.close)
+        if binary:
+            self.assertEqual(connection.sasl_plain(user, PASSWORDS[user]).status, 0)
+        else:
+            self.assertEqual(connection.login(user, PASSWORDS[user]), b"STORED")
+        return connection
+
+    def logged(self, event):
+        """A point in the log: how often that event has been logged so far."""
+        return self.gate.process.log().count(f"event={event} ")
+
+    def kill_memcached(self):
+        before = self.logged("upstream_down")
+        self.memcached.kill()
+        self.gate.process.wait_for(r"event=upstream_down ", before + LINKS)
+
+    def restart_memcached(self):
+        before = self.logged("upstream_up")
+        self.memcached.start()
+        began = time.monotonic()
+        self.gate.process.wait_for(r"event=upstream_up ", before + LINKS)
+        self.assertLess(time.monotonic() - began, 5)
+
+    def pause_memcached(self):
+        self.addCleanup(self.resume_memcached)
+        self.memcached.process.child.send_signal(signal.SIGSTOP)
+        # Stopped is it when all its threads are: the kernel says so to the parent.
+        os.waitid(os.P_PID, self.memcached.process.child.pid, os.WSTOPPED)
+
+    def resume_memcached(self):
+        if self.memcached.process.child.poll() is None:
+            self.memcached.process.child.send_signal(signal.SIGCONT)
+
+    def send_upstream(self, connection, request, refused=b"get bob:x\r\n"):
+        """Sends a request, and knows when mcgate has put it on a link: it came with one that is answered at once."""
+        connection.send(refused + request)
+        self.assertEqual(connection.line(), DENIED)
