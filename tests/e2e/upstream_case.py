@@ -16,9 +16,11 @@ LINKS = 2 * WORKERS  # one a dialect
 
 
 class UpstreamCase(unittest.TestCase):
-    def start(self, listeners=None, **config):
-        self.memcached, self.gate = harness.start(self, listeners or [harness.plain_listener()],
-                                                  **({"workers": WORKERS} | config))
+    def start(self, listeners=None, memcached_options=(), **config):
+        self.memcached = harness.Memcached(*memcached_options)
+        self.addCleanup(self.memcached.stop)
+        _, self.gate = harness.start(self, listeners or [harness.plain_listener()], self.memcached,
+                                     **({"workers": WORKERS} | config))
 
     def connect(self, user=b"alice", binary=False):
         connection = self.gate.connect()

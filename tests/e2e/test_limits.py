@@ -1,0 +1,231 @@
+"""What a client can make mcgate hold, and for how long: pipelined requests, large replies, dumps of a memcached that hangs,
+and TLS's own answers."""
+
+import select
+import unittest
+
+import harness
+import tls_records
+import wire
+from fake_backend import FakeBackend
+from harness import PASSWORDS
+from upstream_case import DENIED, TIMED_OUT, UNAVAILABLE, UpstreamCase
+
+MEGABYTE = 1_000_000
+STALLED = 2  # seconds for which the other side takes nothing
+
+
+def resident(gate):
+    """mcgate's memory in bytes; None where a sanitizer keeps what is freed, and says nothing of mcgate."""
+    with open(f"/proc/{gate.process.child.pid}/statm", encoding="ascii") as file:
+        size, pages = (int(word) * 4096 for word in file.read().split()[:2])
+    return pages if size < 1 << 40 else None
+
+
+def push(socket, pieces, most):
+    """Sends until the other side takes no more, or has closed, or has taken `most` bytes. How many it took."""
+    socket.setblocking(False)
+    taken = 0
+    for piece in pieces:
+        rest = memoryview(piece)
+        while rest:
+            if taken >= most or not select.select([], [socket], [], STALLED)[1]:
+                return taken
+            try:
+                sent = socket.send(rest[:65536])
+            except BlockingIOError:
+                continue
+            except ConnectionError:
+                return taken
+            taken += sent
+            rest = rest[sent:]
+
+
+def value(number):
+    return b"%03d." % number * (MEGABYTE // 4)
+
+
+class LimitsCase(UpstreamCase):
+    def start(self, listeners=None, **config):
+        # A Unix socket holds little by itself: what is not read waits in mcgate.
+        super().start(listeners or [harness.unix_listener()], **config)
+
+    def assert_grew_less(self, before, most):
+        if before is not None:
+            self.assertLess(resident(self.gate) - before, most)
+
+    def store(self, count):
+        with self.memcached.connect() as direct:
+            for number in range(count):
+                self.assertEqual(direct.set(b"alice:%d" % number, value(number)), b"STORED")
+
+    def read_value(self, connection, number):
+        self.assertEqual(connection.line(), b"VALUE alice:%d 0 %d" % (number, MEGABYTE))
+        self.assertTrue(connection.read(MEGABYTE + 2) == value(number) + b"\r\n", number)
+
+    def assert_lives(self, connection):
+        self.assertEqual(connection.ask(b"nonsense\r\n"), b"ERROR")
+
+
+@harness.needs_mcgate
+class Memory(LimitsCase):
+    def test_answers_of_our_own_behind_one_in_flight(self):
+        self.start(upstream_options={"reply_timeout_seconds": 120})
+        client = self.connect()
+        before = resident(self.gate)
+        self.pause_memcached()
+        self.send_upstream(client, b"get alice:a\r\n")
+        taken = push(client.socket, iter(lambda: b"mn\r\n" * 100_000, None), 64 * MEGABYTE)
+        self.assertLess(taken, 16 * MEGABYTE)
+        self.assert_grew_less(before, 8 * MEGABYTE)
+        self.resume_memcached()
+        client.socket.settimeout(wire.TIMEOUT)
+        self.assertEqual(client.line(), b"END")
+        whole, begun = divmod(taken, 4)
+        self.assertTrue(client.read(4 * whole) == b"MN\r\n" * whole)
+        client.send(b"mn\r\n"[begun:])
+        self.assertEqual(client.line(), b"MN")
+
+    @unittest.skipUnless(tls_records.AESGCM, "python3-cryptography is not installed")
+    def test_answers_of_tls_itself(self):
+        self.start([harness.tls_listener()])
+        client = tls_records.Client(self.gate.addresses[0])
+        self.addCleanup(client.socket.close)
+        before = resident(self.gate)
+        # Each asks for a renegotiation, and is answered that there is none.
+        pieces = iter(lambda: b"".join(client.record(tls_records.HANDSHAKE, tls_records.CLIENT_HELLO_OF_NOTHING)
+                                       for _ in range(1000)), None)
+        push(client.socket, pieces, 10 * MEGABYTE)
+        self.assertEqual(self.connect().get(b"alice:a"), None)
+        self.assert_grew_less(before, 8 * MEGABYTE)
+
+
+@harness.needs_mcgate
+class LargeReplies(LimitsCase):
+    def test_many_large_values_read_slowly(self):
+        self.start(memcached_options=["-m", "1024"])
+        self.store(200)
+        client, other = self.connect(), self.connect()
+        client.send(b"get " + b" ".join(b"alice:%d" % number for number in range(200)) + b"\r\n")
+        for number in range(200):
+            self.read_value(client, number)
+            self.assertEqual(other.get(b"alice:none"), None)
+        self.assertEqual(client.line(), b"END")
+        self.assert_lives(client)
+
+    def test_many_long_keys(self):
+        self.start()
+        keys = [b"alice:%0234d" % number for number in range(10_000)]
+        hits = [0, 1, 62, 63, 1024, 5000, 9999]
+        with self.memcached.connect() as direct:
+            for number in hits:
+                self.assertEqual(direct.set(keys[number], b"%d" % number), b"STORED")
+        client = self.connect()
+        client.socket.settimeout(120)
+        for command, fields in ((b"get", 4), (b"gets", 5)):
+            for key_list, expected in ((keys, hits), (keys[2:62] * 150, [])):
+                with self.subTest(command=command, keys=len(key_list)):
+                    client.send(b"%s %s\r\n" % (command, b" ".join(key_list)))
+                    lines = client.lines_until(b"END")
+                    self.assertEqual([line.split(b" ")[:4] for line in lines[::2]],
+                                     [[b"VALUE", keys[number], b"0", b"%d" % len(str(number))] for number in expected])
+                    self.assertEqual({len(line.split(b" ")) for line in lines[::2]}, {fields} if expected else set())
+                    self.assertEqual(lines[1::2], [b"%d" % number for number in expected])
+        self.assert_lives(client)
+
+    # A get of 40 keys goes up ten at a time.
+    WINDOW, ALL = 10, 40
+
+    def begin(self):
+        """A client whose get has its first window's values waiting in mcgate, and another client."""
+        self.start(limits={"requests_in_flight": self.WINDOW})
+        self.store(self.ALL)
+        client, other = self.connect(), self.connect()
+        self.send_upstream(client, b"get " + b" ".join(b"alice:%d" % number for number in range(self.ALL)) + b"\r\n")
+        self.assertEqual(other.get(b"alice:none"), None)  # behind it, on the same link
+        return client, other
+
+    def finish(self, client):
+        for number in range(self.WINDOW):
+            self.read_value(client, number)
+        self.assertEqual(client.line(), UNAVAILABLE)
+        self.assert_lives(client)
+
+    def test_memcached_is_lost_between_windows(self):
+        client, _ = self.begin()
+        self.kill_memcached()
+        self.finish(client)
+        self.restart_memcached()
+        self.assertEqual(client.get(b"alice:0"), None)
+
+    def test_memcached_is_lost_in_a_window(self):
+        client, other = self.begin()
+        self.pause_memcached()
+        for number in range(self.WINDOW):
+            self.read_value(client, number)
+        self.assertEqual(other.ask(b"get bob:x\r\n"), DENIED)  # a turn later: the next window is on the link
+        before = self.logged("upstream_down")
+        self.memcached.kill()
+        self.assertEqual(client.line(), UNAVAILABLE)
+        self.gate.process.wait_for(r"event=upstream_down ", before + 2)
+        self.assert_lives(client)
+        self.restart_memcached()
+        self.assertEqual(client.get(b"alice:0"), None)
+
+
+@harness.needs_mcgate
+class Idle(LimitsCase):
+    def test_a_slow_reader_is_not_idle(self):
+        self.start(timeouts={"idle_seconds": 2})
+        self.store(20)
+        client = self.connect()
+        client.send(b"".join(b"get alice:%d\r\n" % number for number in range(20)))
+        for number in range(20):
+            # More time than the limit, at once and in all, while there is more to come.
+            select.select([], [], [], 5 if number == 1 else 0.3 if number < 18 else 0)
+            self.read_value(client, number)
+            self.assertEqual(client.line(), b"END")
+        self.assertEqual(client.get(b"alice:none"), None)
+        self.assertEqual(client.rest(), b"")  # now it is
+
+
+@harness.needs_mcgate
+class HungDumps(unittest.TestCase):
+    """Of a memcached that takes requests and never answers."""
+
+    STREAMS = 3
+
+    def setUp(self):
+        self.backend = FakeBackend(lambda request: b"")
+        self.addCleanup(self.backend.stop)
+        self.gate = harness.Mcgate(
+            self.backend.upstream(), [harness.plain_listener()], users=harness.users(), roles=harness.ROLES, workers=1,
+            limits={"sessions": 100, "streams": self.STREAMS}, upstream_options={"reply_timeout_seconds": 1})
+        self.addCleanup(self.gate.stop)
+
+    def connect(self):
+        connection = self.gate.connect()
+        self.addCleanup(connection.close)
+        self.assertEqual(connection.login(b"admin", PASSWORDS[b"admin"]), b"STORED")
+        return connection
+
+    def test_each_gets_an_error_in_time(self):
+        client = self.connect()
+        for request in (b"lru_crawler metadump all\r\n", b"stats cachedump 1 0\r\n", b"stats conns\r\n"):
+            with self.subTest(request=request):
+                self.assertEqual(client.ask(request), TIMED_OUT)
+                self.assertEqual(client.ask(b"nonsense\r\n"), b"ERROR")
+
+    def test_those_who_left_leave_room(self):
+        for _ in range(self.STREAMS):
+            client = self.connect()
+            client.send(b"lru_crawler metadump all\r\n")
+            client.finish()
+            client.close()
+        self.backend.wait_closed(self.STREAMS)
+        for _ in range(self.STREAMS):
+            self.assertEqual(self.connect().ask(b"stats cachedump 1 0\r\n"), TIMED_OUT)
+
+
+if __name__ == "__main__":
+    unittest.main()
