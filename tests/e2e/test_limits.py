@@ -95,7 +95,7 @@ class Memory(LimitsCase):
         # Each asks for a renegotiation, and is answered that there is none.
         pieces = iter(lambda: b"".join(client.record(tls_records.HANDSHAKE, tls_records.CLIENT_HELLO_OF_NOTHING)
                                        for _ in range(1000)), None)
-        push(client.socket, pieces, 10 * MEGABYTE)
+        push(client.socket, pieces, 24 * MEGABYTE)
         self.assertEqual(self.connect().get(b"alice:a"), None)
         self.assert_grew_less(before, 8 * MEGABYTE)
 
