@@ -128,9 +128,11 @@ void Directory::survey(const std::vector<std::string>& configured_mechanisms) {
     const auto add_to = [&](std::string& list) {
       list.append(list.empty() ? "" : " ").append(mechanism_name);
     };
-    offered_.push_back(*proof_by(mechanism_name));
+    const auto proof = proof_by(mechanism_name);
+    if (!proof) continue;  // the configuration's check knows the same names
+    offered_.push_back(*proof);
     add_to(mechanisms_);
-    if (offered_.back() != Proof::Plain) add_to(without_plain_);
+    if (*proof != Proof::Plain) add_to(without_plain_);
   }
 }
 

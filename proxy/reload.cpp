@@ -48,6 +48,7 @@ std::expected<std::shared_ptr<const Snapshot>, std::vector<conf::Problem>> reloa
   if (!wanted) return std::unexpected(std::move(wanted.error()));
   if (const auto changed = fixed_at_start(running, *wanted); !changed.empty()) {
     std::vector<conf::Problem> problems;
+    problems.reserve(changed.size());
     for (const std::string_view what : changed)
       problems.push_back({running.file, {}, fmt::format("a change of {} takes a restart", what)});
     return std::unexpected(std::move(problems));

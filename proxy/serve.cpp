@@ -43,7 +43,7 @@ std::expected<void, std::string> want_descriptors(const conf::Config& config, st
   constexpr rlim_t kProcess = 32;   // log, certificates, libraries
   constexpr rlim_t kEventLoop = 8;  // epoll, inbox, what libevent opens
   const rlim_t per_worker =
-      kEventLoop + config.listeners.size() + 2 * config.upstream.links + config.limits.streams;
+      kEventLoop + config.listeners.size() + 2 * rlim_t{config.upstream.links} + config.limits.streams;
   const rlim_t wanted = config.limits.sessions + kProcess + workers * per_worker;
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
@@ -56,12 +56,16 @@ std::expected<void, std::string> want_descriptors(const conf::Config& config, st
       config.limits.sessions, wanted));
 }
 
+// What the last worker to stop wakes the control thread with.
+constexpr int kAllStopped = SIGUSR2;
+
 sigset_t handled_signals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGHUP);
+  sigaddset(&signals, kAllStopped);
   return signals;
 }
 
@@ -108,7 +112,8 @@ std::vector<SocketFile> hold_socket_files(const std::vector<conf::Listener>& lis
 // Draining takes long: a successor may have made its own socket there meanwhile, and that is left alone.
 void remove_socket_files(const std::vector<SocketFile>& files) {
   for (const auto& [path, held] : files) {
-    struct stat ours{}, present{};
+    struct stat ours{};
+    struct stat present{};
     if (::fstat(held.get(), &ours) == 0 && ::lstat(path.c_str(), &present) == 0 &&
         ours.st_dev == present.st_dev && ours.st_ino == present.st_ino)
       ::unlink(path.c_str());
@@ -129,13 +134,14 @@ class Crew {
     std::atomic<std::size_t> accepting{0};
     std::atomic<std::size_t> running{workers_.size()};
     std::vector<std::jthread> threads;
+    threads.reserve(workers_.size());
     const pthread_t control = ::pthread_self();
     for (auto& worker : workers_) {
       threads.emplace_back([&, each = worker.get()] {
         each->run([&] {
           if (++accepting == workers_.size()) log_.info("ready", {{"workers", workers_.size()}});
         });
-        if (--running == 0) ::pthread_kill(control, SIGTERM);  // wakes the wait below
+        if (--running == 0) ::pthread_kill(control, kAllStopped);
       });
     }
     while (running > 0) {
@@ -146,6 +152,7 @@ class Crew {
 
  private:
   void on_signal(int signal) {
+    if (signal == kAllStopped) return;
     if (signal == SIGHUP) {
       on_reload();
       return;

@@ -71,6 +71,7 @@ std::string_view Session::user_name() const {
 }
 
 void wipe_in_place(std::string_view message) {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): parsers view our buffers as constant
   OPENSSL_cleanse(const_cast<char*>(message.data()), message.size());
 }
 
@@ -185,15 +186,16 @@ bool Session::can_serve() const {
 
 std::size_t Session::serve(std::string_view input) {
   std::size_t used = 0;
-  while (used < input.size() && !closed_ && !held_back_) {
+  while ((used < input.size() || windows_) && !closed_ && !held_back_) {
     if (in<Draining>() || in<Lingering>()) {
       used = input.size();  // nobody will look at it
       break;
     }
-    if (!can_serve()) {
+    if (!can_serve() || (windows_ && !send_window())) {
       held_back_ = true;
       break;
     }
+    if (windows_) continue;
     if (swallow_ > 0) {
       const std::size_t skipped = std::min(swallow_, input.size() - used);
       swallow_ -= skipped;

@@ -89,6 +89,15 @@ class Session {
   struct Draining {};
   // All is said; the client may have sent more, which must be read so that it still gets what we said.
   struct Lingering {};
+  // A get for more keys than may be in flight goes up in windows, each when the client has taken the one
+  // before: so it needs no more room than others, and nobody waits behind all of it.
+  struct Windows {
+    protocol::Caller caller;
+    std::int32_t exptime;  // of gat
+    std::string keys;      // joined by single spaces
+    std::size_t next = 0;  // offset of the first that has not gone up
+    bool lost = false;     // one failed: the client has its error, the rest is dropped
+  };
   using Phase = std::variant<Handshaking, Unidentified, LoggingIn, Serving, Streaming, Draining, Lingering>;
 
   template <typename P>
@@ -123,11 +132,12 @@ class Session {
   std::size_t keys_at_a_time() const;
 
   // --- requests (session_requests.cpp). They return false if the request must be held back for now.
-  bool on_request(protocol::Request& request);
+  bool on_request(const protocol::Request& request);
   bool on_broken(const protocol::Request& request, const protocol::Broken& broken);
-  bool carry_out(Action action, protocol::Request& request);
-  bool forward(protocol::Request& request);
-  bool take_window(protocol::Request& request);
+  bool carry_out(Action action, const protocol::Request& request);
+  bool forward(const protocol::Request& request);
+  void open_windows(const protocol::Request& request);
+  bool send_window();
   bool stream(const protocol::Request& request);
   void answer_version(const protocol::Caller& caller);
   void answer_noop(const protocol::Caller& caller);
@@ -177,8 +187,7 @@ class Session {
   std::optional<protocol::Dialect> protocol_;  // Text or Binary, from the first byte
   bool had_request_ = false;
   int failed_logins_ = 0;
-  std::size_t window_ = 0;    // of a large get at the head of the input: keys that have gone up in windows
-  bool window_lost_ = false;  // one of them failed: the client has its error, the rest is dropped
+  std::optional<Windows> windows_;
 
   Buffer input_;
   std::size_t wanted_ = 0;   // input bytes before parsing again makes sense

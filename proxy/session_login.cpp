@@ -7,6 +7,8 @@
 #include "proxy/session.hpp"
 #include "proxy/worker.hpp"
 
+// NOLINTBEGIN(clang-analyzer-cplusplus.NewDeleteLeaks): the analyser loses sight of what a move_only_function
+// owns
 namespace mcgate::proxy {
 namespace {
 
@@ -255,3 +257,4 @@ void Session::on_refused(const protocol::Caller& caller, const auth::Refused& re
 }
 
 }  // namespace mcgate::proxy
+// NOLINTEND(clang-analyzer-cplusplus.NewDeleteLeaks)

@@ -25,12 +25,7 @@ void Session::refuse(const protocol::Caller& caller, Refusal refusal) {
   queue_.say(std::move(text));
 }
 
-bool Session::on_request(protocol::Request& request) {
-  if (window_ != 0) {  // decided whole when its first window went up
-    if (!std::exchange(window_lost_, false)) return forward(request);
-    window_ = 0;
-    return true;
-  }
+bool Session::on_request(const protocol::Request& request) {
   if (is_login_in_disguise(request)) return log_in_text(request);
   const bool before_login = !in<Serving>();
   if (before_login && protocol_ == Dialect::Text && request.caller.command == protocol::Command::Set)
@@ -54,12 +49,11 @@ bool Session::on_broken(const protocol::Request& request, const protocol::Broken
   } else {
     refuse(request.caller, Refusal::Unauthenticated);
   }
-  window_ = 0;
   if (broken.close || too_many_failures()) close_after_answers();
   return true;
 }
 
-bool Session::carry_out(Action action, protocol::Request& request) {
+bool Session::carry_out(Action action, const protocol::Request& request) {
   switch (action) {
     case Action::Forward:
       return forward(request);
@@ -97,10 +91,9 @@ bool Session::carry_out(Action action, protocol::Request& request) {
   return true;
 }
 
-bool Session::forward(protocol::Request& request) {
+bool Session::forward(const protocol::Request& request) {
   Link& link = worker_.link_for(id_, request.caller.dialect);
   if (!link.ready()) {
-    window_ = 0;
     refuse(request.caller, Refusal::UpstreamDown);
     return true;
   }
@@ -112,32 +105,57 @@ bool Session::forward(protocol::Request& request) {
     refuse(request.caller, Refusal::Unsupported);
     return true;
   }
-  const bool too_much = window_ != 0 || queue_.load() + request.keys.size() > keys_at_a_time();
-  if (too_much && queue_.in_flight() != 0) return false;
-  const bool goes_on = take_window(request);
+  const std::size_t most = keys_at_a_time();
+  if (queue_.in_flight() != 0 && queue_.load() + request.keys.size() > most) return false;
+  const bool divisible = protocol::row(request.caller.command).reply == protocol::ReplyShape::Values;
+  if (divisible && request.keys.size() > most) {
+    open_windows(request);
+    return true;
+  }
   queue_.ask(std::max<std::size_t>(1, request.keys.size()));
-  link.send(request, id_, goes_on);
-  return !goes_on;
+  link.send(request, id_);
+  return true;
 }
 
-// A get for more keys than may be in flight goes up in windows, each when the client has taken the one
-// before: so it needs no more room than others, and nobody waits behind all of it. Leaves in the request the
-// keys whose turn it is; true if there are more.
-bool Session::take_window(protocol::Request& request) {
-  const bool divisible = protocol::row(request.caller.command).reply == protocol::ReplyShape::Values;
+void Session::open_windows(const protocol::Request& request) {
+  windows_ = Windows{.caller = request.caller, .exptime = request.exptime, .keys = {}};
+  for (const std::string_view key : request.keys) windows_->keys.append(key).append(" ");
+}
+
+// Sends the next window of the get under way, once there is room; false if there is not.
+bool Session::send_window() {
+  if (queue_.in_flight() != 0) return false;
+  Link& link = worker_.link_for(id_, windows_->caller.dialect);
+  if (windows_->lost || !link.ready()) {
+    if (!windows_->lost) refuse(windows_->caller, Refusal::UpstreamDown);
+    windows_.reset();
+    return true;
+  }
+  if (link.congested()) {
+    link.wake_when_clear(id_);
+    return false;
+  }
+  protocol::Request& request = worker_.request();
+  request.clear();
+  request.caller = windows_->caller;
+  request.exptime = windows_->exptime;
   const std::size_t most = keys_at_a_time();
-  if (!divisible || (window_ == 0 && request.keys.size() <= most)) return false;
-  auto& keys = request.keys;
-  keys.erase(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(std::min(window_, keys.size() - 1)));
-  const bool goes_on = keys.size() > most;
-  if (goes_on) keys.resize(most);
-  window_ = goes_on ? window_ + most : 0;
-  return goes_on;
+  const std::string_view keys = windows_->keys;
+  while (windows_->next < keys.size() && request.keys.size() < most) {
+    const std::size_t end = keys.find(' ', windows_->next);
+    request.keys.push_back(keys.substr(windows_->next, end - windows_->next));
+    windows_->next = end + 1;
+  }
+  const bool goes_on = windows_->next < keys.size();
+  queue_.ask(request.keys.size());
+  link.send(request, id_, goes_on);
+  if (!goes_on) windows_.reset();
+  return true;
 }
 
 bool Session::stream(const protocol::Request& request) {
   if (queue_.in_flight() != 0) return false;  // order: nothing else may be answered meanwhile
-  Link& shared = worker_.link_for(id_, request.caller.dialect);
+  const Link& shared = worker_.link_for(id_, request.caller.dialect);
   if (!shared.ready()) {
     refuse(request.caller, Refusal::UpstreamDown);
     return true;
@@ -196,7 +214,7 @@ void Session::on_reply_end() {
 void Session::on_reply_lost(const protocol::Expected& expected, Refusal refusal, bool was_sent) {
   const auto told = protocol::compose_refusal(expected.caller, refusal, denied_status(), queue_.head());
   if (told == protocol::Told::Silent) queue_.failed_in_silence();
-  window_lost_ = expected.window_goes_on;
+  if (windows_) windows_->lost = true;
   queue_.answered();
   // A write of unknown outcome may still be carried out, even after a newer one of this session's.
   const protocol::CommandRow& row = protocol::row(expected.caller.command);

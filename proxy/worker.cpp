@@ -88,7 +88,7 @@ void Worker::run(std::function<void()> on_accepting) {
   for (auto& link : text_links_) link->connect();
   for (auto& link : binary_links_) link->connect();
   end_turn();
-  while (!stopped_ && !(draining_ && sessions_ == 0)) {
+  while (!stopped_ && (!draining_ || sessions_ > 0)) {
     event_base_loop(base(), EVLOOP_ONCE);
     end_turn();
   }

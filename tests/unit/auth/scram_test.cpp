@@ -40,7 +40,8 @@ TEST_CASE("SCRAM: ends with the server's signature as a challenge, then an empty
           Row{"a=2Cb=3Dc", "a,b=c", "comma", "n,,"}}) {
       CAPTURE(scram.mechanism);
       CAPTURE(row.gs2);
-      ScramClient client{.hash = scram.hash, .user = row.name_sent, .password = row.password, .gs2 = row.gs2};
+      const ScramClient client{
+          .hash = scram.hash, .user = row.name_sent, .password = row.password, .gs2 = row.gs2};
       auto one = exchange(scram.mechanism, false);  // no password is sent: fine without TLS
       const auto first = challenge(one.start(client.first()));
       REQUIRE(first.starts_with("r=" + client.nonce));
@@ -60,7 +61,8 @@ TEST_CASE("SCRAM: an unknown user and one from elsewhere look like a wrong passw
   for (const auto& scram : kScram) {
     for (const std::string name : {"alice", "ghost", "office", "anonymous"}) {
       CAPTURE(name);
-      ScramClient client{.hash = scram.hash, .user = name, .password = name == "office" ? "desk" : "wrong"};
+      const ScramClient client{
+          .hash = scram.hash, .user = name, .password = name == "office" ? "desk" : "wrong"};
       auto one = exchange(scram.mechanism);
       const auto first = challenge(one.start(client.first()));
       REQUIRE(first.starts_with("r=" + client.nonce));
@@ -73,7 +75,7 @@ TEST_CASE("SCRAM: an unknown user and one from elsewhere look like a wrong passw
       check_over(one);
     }
   }
-  ScramClient client{.user = "office", .password = "desk"};
+  const ScramClient client{.user = "office", .password = "desk"};
   auto inside = exchange("SCRAM-SHA-256", true, "10.0.0.1");
   const auto first = challenge(inside.start(client.first()));
   REQUIRE(std::holds_alternative<Challenge>(inside.step(client.final_message(first))));
@@ -137,7 +139,7 @@ TEST_CASE("SCRAM: bad first messages") {
 TEST_CASE("SCRAM: bad final messages, and no way back from them") {
   const auto run = [](const std::string& what, auto&& spoil) {
     CAPTURE(what);
-    ScramClient client{.user = "alice", .password = "wonderland"};
+    const ScramClient client{.user = "alice", .password = "wonderland"};
     auto one = exchange("SCRAM-SHA-256");
     const auto first = challenge(one.start(client.first()));
     REQUIRE_FALSE(first.empty());
@@ -192,7 +194,7 @@ TEST_CASE("SCRAM: channel binding that nobody offered") {
     for (const std::string data : {"", "data"}) {
       CAPTURE(gs2);
       CAPTURE(data);
-      ScramClient client{.user = "alice", .password = "wonderland", .gs2 = gs2};
+      const ScramClient client{.user = "alice", .password = "wonderland", .gs2 = gs2};
       auto one = exchange("SCRAM-SHA-256");
       const auto first = challenge(one.start(client.first()));
       if (first.empty()) continue;
@@ -204,7 +206,7 @@ TEST_CASE("SCRAM: channel binding that nobody offered") {
 }
 
 TEST_CASE("SCRAM: acting for another is refused even with the right password") {
-  ScramClient client{.user = "alice", .password = "wonderland", .gs2 = "n,a=bob,"};
+  const ScramClient client{.user = "alice", .password = "wonderland", .gs2 = "n,a=bob,"};
   auto one = exchange("SCRAM-SHA-256");
   auto outcome = one.start(client.first());
   if (const auto first = challenge(outcome); !first.empty()) {
@@ -216,7 +218,7 @@ TEST_CASE("SCRAM: acting for another is refused even with the right password") {
 }
 
 TEST_CASE("SCRAM: the last empty step may not be skipped, nor filled") {
-  ScramClient client{.user = "alice", .password = "wonderland"};
+  const ScramClient client{.user = "alice", .password = "wonderland"};
   auto one = exchange("SCRAM-SHA-256");
   const auto first = challenge(one.start(client.first()));
   REQUIRE(std::holds_alternative<Challenge>(one.step(client.final_message(first))));
@@ -225,7 +227,7 @@ TEST_CASE("SCRAM: the last empty step may not be skipped, nor filled") {
 }
 
 TEST_CASE("SCRAM: a proof is good for one exchange only") {
-  ScramClient client{.user = "alice", .password = "wonderland"};
+  const ScramClient client{.user = "alice", .password = "wonderland"};
   auto one = exchange("SCRAM-SHA-256");
   const auto recorded = client.final_message(challenge(one.start(client.first())));
   auto other = exchange("SCRAM-SHA-256");

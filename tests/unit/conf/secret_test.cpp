@@ -14,6 +14,7 @@ concept Printable = requires(std::ostream& out, const T& value) { out << value; 
 static_assert(!Printable<Secret>);
 static_assert(!std::convertible_to<Secret, std::string> && !std::convertible_to<Secret, std::string_view>);
 
+// NOLINTBEGIN(bugprone-use-after-move): what is left behind is the point
 TEST_CASE("a secret takes its bytes over and leaves none behind") {
   for (const std::string& bytes : {std::string{"short"}, std::string(100, 'x')}) {
     CAPTURE(bytes);
@@ -33,6 +34,7 @@ TEST_CASE("a secret takes its bytes over and leaves none behind") {
     CHECK(first.reveal() == bytes);
   }
 }
+// NOLINTEND(bugprone-use-after-move)
 
 TEST_CASE("secrets are equal if all their bytes are") {
   const std::string_view with_nul{"a\0b", 3};

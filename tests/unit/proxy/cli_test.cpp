@@ -19,8 +19,7 @@ namespace {
 // A file of its own name, gone with the object.
 class TemporaryFile {
  public:
-  explicit TemporaryFile(const std::string& text) {
-    fd_ = ::mkstemp(name_.data());
+  explicit TemporaryFile(const std::string& text) : fd_{::mkstemp(name_.data())} {
     REQUIRE(fd_ >= 0);
     REQUIRE(::write(fd_, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
   }

@@ -65,7 +65,7 @@ std::string written(conf::LogFormat format, std::string_view event, std::initial
   const Pipe pipe;
   const Log log{{.format = format, .level = conf::LogLevel::Debug}, pipe.writing_end()};
   log.info(event, fields);
-  std::string line = pipe.read();
+  const std::string line = pipe.read();
   static const std::regex kTime{
       R"((ts=|"ts":")[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z)"};
   std::smatch time;

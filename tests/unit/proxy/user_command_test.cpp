@@ -60,7 +60,7 @@ class Workshop {
     std::string err;
   };
   template <typename Command>
-  Ran run(std::string_view input, Command&& command) {
+  Ran run(std::string_view input, const Command& command) {
     write(path("in"), input);
     const Redirect in{STDIN_FILENO, path("in"), O_RDONLY};
     const Redirect out{STDOUT_FILENO, path("out"), O_WRONLY | O_CREAT | O_TRUNC};
