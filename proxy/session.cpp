@@ -191,7 +191,7 @@ std::size_t Session::serve(std::string_view input) {
       used = input.size();  // nobody will look at it
       break;
     }
-    if (!can_serve() || (windows_ && !send_window())) {
+    if (!can_serve() || (windows_ && !send_window(*windows_))) {
       held_back_ = true;
       break;
     }

@@ -137,7 +137,7 @@ class Session {
   bool carry_out(Action action, const protocol::Request& request);
   bool forward(const protocol::Request& request);
   void open_windows(const protocol::Request& request);
-  bool send_window();
+  bool send_window(Windows& windows);
   bool stream(const protocol::Request& request);
   void answer_version(const protocol::Caller& caller);
   void answer_noop(const protocol::Caller& caller);

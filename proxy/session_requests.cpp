@@ -123,11 +123,11 @@ void Session::open_windows(const protocol::Request& request) {
 }
 
 // Sends the next window of the get under way, once there is room; false if there is not.
-bool Session::send_window() {
+bool Session::send_window(Windows& windows) {
   if (queue_.in_flight() != 0) return false;
-  Link& link = worker_.link_for(id_, windows_->caller.dialect);
-  if (windows_->lost || !link.ready()) {
-    if (!windows_->lost) refuse(windows_->caller, Refusal::UpstreamDown);
+  Link& link = worker_.link_for(id_, windows.caller.dialect);
+  if (windows.lost || !link.ready()) {
+    if (!windows.lost) refuse(windows.caller, Refusal::UpstreamDown);
     windows_.reset();
     return true;
   }
@@ -137,16 +137,16 @@ bool Session::send_window() {
   }
   protocol::Request& request = worker_.request();
   request.clear();
-  request.caller = windows_->caller;
-  request.exptime = windows_->exptime;
+  request.caller = windows.caller;
+  request.exptime = windows.exptime;
   const std::size_t most = keys_at_a_time();
-  const std::string_view keys = windows_->keys;
-  while (windows_->next < keys.size() && request.keys.size() < most) {
-    const std::size_t end = keys.find(' ', windows_->next);
-    request.keys.push_back(keys.substr(windows_->next, end - windows_->next));
-    windows_->next = end + 1;
+  const std::string_view keys = windows.keys;
+  while (windows.next < keys.size() && request.keys.size() < most) {
+    const std::size_t end = keys.find(' ', windows.next);
+    request.keys.push_back(keys.substr(windows.next, end - windows.next));
+    windows.next = end + 1;
   }
-  const bool goes_on = windows_->next < keys.size();
+  const bool goes_on = windows.next < keys.size();
   queue_.ask(request.keys.size());
   link.send(request, id_, goes_on);
   if (!goes_on) windows_.reset();
