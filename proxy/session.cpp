@@ -285,10 +285,12 @@ void Session::watch_for_input() {
 void Session::flush() {
   if (closed_ || !write()) return;
   if (held_back_ && can_serve()) {
-    const std::size_t before = input_.size();
+    const std::size_t read = input_.size();
+    const std::size_t written = output_.size();
     resume();
     if (closed_) return;
-    if (input_.size() != before) worker_.mark(id_);  // what it brought is written in another round
+    // What it brought is written in another round.
+    if (input_.size() != read || output_.size() != written) worker_.mark(id_);
   }
   const bool all_asked = input_state_ != Input::Open && !held_back_;
   if (all_asked && !in<LoggingIn>() && !in<Streaming>()) close_after_answers();

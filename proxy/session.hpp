@@ -93,6 +93,7 @@ class Session {
   // before: so it needs no more room than others, and nobody waits behind all of it.
   struct Windows {
     protocol::Caller caller;
+    protocol::CommandSet needs;
     std::int32_t exptime;  // of gat
     std::string keys;      // joined by single spaces
     std::size_t next = 0;  // offset of the first that has not gone up
@@ -148,6 +149,7 @@ class Session {
 
   // --- log-ins (session_login.cpp)
   // The user as today's configuration has it, for an identity proven earlier; null if it no longer holds.
+  static bool allows_rest(const auth::Policy& policy, const Windows& windows);
   const auth::User* find_again(const auth::Identity& identity) const;
   bool is_login_in_disguise(const protocol::Request& request) const;
   void list_mechanisms(const protocol::Caller& caller);

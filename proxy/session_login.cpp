@@ -193,6 +193,17 @@ const auth::User* Session::find_again(const auth::Identity& identity) const {
   return was_anonymous || !user->verifiers.empty() ? user : nullptr;
 }
 
+// Whether what has not gone up yet of a large get is still allowed.
+bool Session::allows_rest(const auth::Policy& policy, const Windows& windows) {
+  std::string_view keys = std::string_view{windows.keys}.substr(windows.next);
+  while (!keys.empty()) {
+    const std::size_t end = keys.find(' ');
+    if (!policy.allows(windows.needs, keys.substr(0, end))) return false;
+    keys.remove_prefix(end + 1);
+  }
+  return true;
+}
+
 void Session::on_new_snapshot() {
   if (closed_) return;
   // An exchange that is under way was begun with the secrets of before.
@@ -204,7 +215,8 @@ void Session::on_new_snapshot() {
   const bool revoked = somebody != nullptr && (user == nullptr || lost_a_secret(*somebody->user, *user));
   const bool stream_revoked =
       streaming != nullptr && user != nullptr && !user->policy->allows(streaming->caller.command);
-  if (from_elsewhere || revoked || stream_revoked) {
+  const bool get_revoked = windows_ && user != nullptr && !allows_rest(*user->policy, *windows_);
+  if (from_elsewhere || revoked || stream_revoked || get_revoked) {
     worker_.log().info("session_revoked", {{"user", user_name()}, {"peer", auth::format(peer_)}});
     close_now();
   } else if (somebody != nullptr) {

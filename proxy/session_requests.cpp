@@ -118,7 +118,8 @@ bool Session::forward(const protocol::Request& request) {
 }
 
 void Session::open_windows(const protocol::Request& request) {
-  windows_ = Windows{.caller = request.caller, .exptime = request.exptime, .keys = {}};
+  windows_ =
+      Windows{.caller = request.caller, .needs = request.needs, .exptime = request.exptime, .keys = {}};
   for (const std::string_view key : request.keys) windows_->keys.append(key).append(" ");
 }
 

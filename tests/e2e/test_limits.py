@@ -158,6 +158,38 @@ class LargeReplies(LimitsCase):
         self.restart_memcached()
         self.assertEqual(client.get(b"alice:0"), None)
 
+    def test_lost_between_windows_with_nothing_else_to_say(self):
+        """The error is written though no input was taken and all output had left: whatever the sizes, nobody waits."""
+        for window in (5, 6, 7):
+            with self.subTest(window=window):
+                self.start([harness.plain_listener()], limits={"requests_in_flight": window})
+                self.store(20)
+                client, other = self.connect(), self.connect()
+                keys = b" ".join(b"alice:%d" % number for number in range(20))
+                self.send_upstream(client, b"get " + keys + b"\r\n")
+                self.assertEqual(other.get(b"alice:none"), None)
+                self.kill_memcached()
+                number = 0
+                while (line := client.line()) != UNAVAILABLE:
+                    self.assertEqual(line, b"VALUE alice:%d 0 %d" % (number, MEGABYTE))
+                    client.read(MEGABYTE + 2)
+                    number += 1
+                self.assert_lives(client)
+
+    def test_more_is_asked_over_tls_while_replies_wait(self):
+        self.start([harness.tls_listener()])
+        self.store(16)
+        client, other = self.connect(), self.connect()
+        self.send_upstream(client, b"get " + b" ".join(b"alice:%d" % number for number in range(16)) + b"\r\n")
+        self.assertEqual(other.get(b"alice:none"), None)
+        client.send(b"get alice:1\r\n")
+        self.assertEqual(other.get(b"alice:none"), None)
+        for number in range(16):
+            self.read_value(client, number)
+        self.assertEqual(client.line(), b"END")
+        self.read_value(client, 1)
+        self.assertEqual(client.line(), b"END")
+
     def test_memcached_is_lost_in_a_window(self):
         client, other = self.begin()
         self.pause_memcached()
