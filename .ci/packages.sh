@@ -9,8 +9,8 @@ build_packages=(
 # To run mcgate before a memcached and talk to it. libsasl2-modules holds SCRAM and PLAIN.
 demo_packages=(libsasl2-modules memcached openssl python3 python3-pymemcache)
 # clang-14, the default of Debian 12, cannot read the std::expected of libstdc++ 12.
-test_packages=(iproute2 
-  clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev libmemcached-tools php-cli php-memcached
+test_packages=(
+  clang-19 clang-format-19 clang-tidy-19 iproute2 libclang-rt-19-dev libmemcached-tools php-cli php-memcached
   python3-binary-memcached python3-cryptography python3-pylibmc valgrind
 )
 # What tests/bench sets mcgate beside, and draws with.
