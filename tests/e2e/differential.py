@@ -45,6 +45,8 @@ DIFFERENCES = {
                "data follows; mcgate closes"),
     "data": (lambda gate, ref: refused(gate) and ref.startswith(b"SERVER_ERROR object too large"),
              "where a value is too large and ends wrongly too, memcached tells the one and mcgate the other"),
+    "word": (lambda gate, ref: gate == b"CLIENT_ERROR line too long\r\n", "memcached takes a line longer than its bound if it "
+             "comes in one piece; mcgate never does"),
     "line": (lambda gate, ref: refused(gate), "memcached ends a line at NUL, and reads numbers with a blank at their end"),
     "flag": (lambda gate, ref: refused(gate), "mcgate knows which flags a command has and whether they take an argument, "
              "memcached 1.6.18 ignores some that it does not; data is never run"),
