@@ -31,7 +31,6 @@ Session::Session(Worker& worker, SessionId id, std::size_t listener, Fd fd, cons
       id_{id},
       listener_{listener},
       peer_{peer},
-      accepted_at_{worker.now()},
       transport_{std::move(fd), worker.snapshot().tls[listener].get()},
       phase_since_{worker.now()},
       last_active_{worker.now()} {

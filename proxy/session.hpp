@@ -148,8 +148,8 @@ class Session {
   protocol::DeniedStatus denied_status() const;
 
   // --- log-ins (session_login.cpp)
-  // The user as today's configuration has it, for an identity proven earlier; null if it no longer holds.
   static bool allows_rest(const auth::Policy& policy, const Windows& windows);
+  // The user as today's configuration has it, for an identity proven earlier; null if it no longer holds.
   const auth::User* find_again(const auth::Identity& identity) const;
   bool is_login_in_disguise(const protocol::Request& request) const;
   void list_mechanisms(const protocol::Caller& caller);
@@ -175,7 +175,6 @@ class Session {
   const SessionId id_;
   const std::size_t listener_;
   const auth::Peer peer_;
-  const Clock::time_point accepted_at_;
   Transport transport_;
   EventPtr read_event_;
   EventPtr write_event_;
