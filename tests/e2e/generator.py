@@ -137,7 +137,9 @@ class Generator:
     def broken_text(self):
         """A valid line with one thing wrong."""
         tokens, data = self.meta_line() if self.random.random() < 0.4 else self.text_lines()
-        tokens = [token if isinstance(token, list) else [token] for token in tokens]
+        # No cas of the server's own: broken, it may be read as a key, and named back.
+        tokens = [[part if isinstance(part, bytes) else b"18446744073709551615" for part in (token if isinstance(token, list) else [token])]
+                  for token in tokens]
         kind = self.random.choice(("number", "number", "key", "arity", "arity", "word", "length", "data", "line", "flag"))
         place = self.random.randrange(len(tokens))
         if kind == "number":

@@ -1,5 +1,6 @@
-"""differential.py, for as many requests as a check may take. MCGATE_DIFF_SEED runs a failure again (printed with it, as is
-the conversation: `differential.py --seed N --from CONVERSATION`), MCGATE_DIFF_REQUESTS makes it longer.
+"""differential.py, for as many requests as a check may take. A check asks the same each time, so that it fails for what was
+changed; MCGATE_DIFF_SEED=0 asks something new. A failure prints its seed and its conversation, to run again with
+`differential.py --seed N --from CONVERSATION`; MCGATE_DIFF_REQUESTS makes it longer.
 """
 
 import os
@@ -9,7 +10,7 @@ import unittest
 import differential
 import harness
 
-SEED = int(os.environ.get("MCGATE_DIFF_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
+SEED = int(os.environ.get("MCGATE_DIFF_SEED", "2026")) or random.SystemRandom().randrange(1, 1 << 32)
 REQUESTS = int(os.environ.get("MCGATE_DIFF_REQUESTS", "60000"))
 
 
