@@ -38,14 +38,15 @@ class Buffer {
     consume(count);
   }
 
-  // Gives the memory back if nothing is held: what an idle session costs.
-  void release_if_empty() {
-    if (empty() && bytes_.capacity() > kSmall) std::string{}.swap(bytes_);
+  // Gives the memory back if nothing is held and it is more than `kept` bytes. Whoever will soon need some
+  // again keeps what is usual, and gives back all when idle.
+  static constexpr std::size_t kUsual = 16'384;
+  void release_if_empty(std::size_t kept = kUsual) {
+    if (empty() && bytes_.capacity() > kept) std::string{}.swap(bytes_);
   }
 
  private:
   static constexpr std::size_t kCompactAt = 65'536;
-  static constexpr std::size_t kSmall = 64;
 
   std::string bytes_;
   std::size_t begin_ = 0;  // bytes before it are consumed

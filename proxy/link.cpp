@@ -23,6 +23,9 @@ constexpr milliseconds kLastBackoff{1000};
 // end.
 constexpr std::size_t kLineKeys = 64;
 
+// What a link's input keeps: a read's worth.
+constexpr std::size_t kKeptInput = 262'144;
+
 // A slot is used again, and should not keep for ever what one large get needed.
 void release_if_large(std::string& text) {
   constexpr std::size_t kKept = 4096;
@@ -199,7 +202,7 @@ void Link::take(std::string_view fresh) {
     if (used) input_.consume(*used);
   }
   if (wanted_ > input_.size()) input_.expect(wanted_);
-  input_.release_if_empty();
+  input_.release_if_empty(kKeptInput);
 }
 
 std::optional<std::size_t> Link::read_probe(std::string_view input) {

@@ -21,6 +21,8 @@ constexpr std::size_t kAheadBytes = 65'536;
 constexpr std::size_t kStrangerBytes = 4096;
 // What stands around a value in a reply, at the most: VALUE, key, numbers and line ends, or a header.
 constexpr std::size_t kAroundValue = 512;
+// How long a session that idles keeps its buffers for what may come next.
+constexpr std::chrono::milliseconds kKeepBuffers{200};
 // How long a client has to see that we have ended.
 constexpr std::chrono::seconds kLinger{2};
 
@@ -81,6 +83,7 @@ void Session::become(Phase next) {
   };
   if (!(nobody(phase_) && nobody(next))) phase_since_ = worker_.now();
   phase_ = std::move(next);
+  if (in<Serving>()) transport_.keep_buffers();
 }
 
 // --- bytes in
@@ -299,7 +302,7 @@ void Session::flush() {
     linger();
     if (closed_) return;
   }
-  input_.release_if_empty();
+  input_.release_if_empty(policy() != nullptr ? Buffer::kUsual : 0);
   watch_for_input();
 }
 
@@ -367,6 +370,11 @@ bool Session::idle() const {
 
 void Session::tick(Clock::time_point now) {
   if (closed_) return;
+  if (now - last_active_ > kKeepBuffers && idle()) {
+    input_.release_if_empty(0);
+    output_.release_if_empty(0);
+    transport_.release_buffers();
+  }
   const conf::Timeouts& timeouts = worker_.config().timeouts;
   const auto past = [now](Clock::time_point since, std::chrono::milliseconds limit) {
     return limit.count() != 0 && now - since > limit;

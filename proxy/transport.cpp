@@ -55,6 +55,11 @@ namespace {
 // TLS output that may pile up before the socket must take some.
 constexpr std::size_t kSealedBytes = 262'144;
 
+// An error left in OpenSSL's queue would be taken for the next call's. There hardly ever is one.
+void forget_tls_errors() {
+  if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
 BIO* make_bio(Transport* transport) {
   static BIO_METHOD* const method = TransportBio::make_method();  // OpenSSL keeps a pointer to it for ever
   BIO* bio = BIO_new(method);
@@ -99,7 +104,7 @@ Transport::Read Transport::read_tls(std::string_view raw, std::span<char> plain,
   incoming_ = raw;
   std::size_t filled = 0;
   for (;;) {
-    ERR_clear_error();
+    forget_tls_errors();
     std::size_t got = 0;
     const int done = established_
                          ? SSL_read_ex(ssl_.get(), plain.data() + filled, plain.size() - filled, &got)
@@ -112,6 +117,8 @@ Transport::Read Transport::read_tls(std::string_view raw, std::span<char> plain,
     if (done == 1) {
       established_ = true;
       filled += got;
+      // No read-ahead: what is not in incoming_ is at most the rest of this record.
+      if (incoming_.empty() && SSL_has_pending(ssl_.get()) == 0) break;
       if (filled < plain.size()) continue;
       // kPlainBytes rules it out; were it wrong, bytes would be lost in silence.
       state = fail("TLS gave more than was sent");
@@ -136,7 +143,7 @@ bool Transport::seal(Buffer& out) {
   const std::size_t plain = std::min(out.size(), kSealedBytes);
   if (plain > 0) sealed_.expect(sealed_.size() + plain + (plain / SSL3_RT_MAX_PLAIN_LENGTH + 1) * kPerRecord);
   while (!out.empty() && sealed_.size() < kSealedBytes) {
-    ERR_clear_error();
+    forget_tls_errors();
     std::size_t taken = 0;
     if (SSL_write_ex(ssl_.get(), out.view().data(), out.size(), &taken) != 1) {
       fail(take_tls_error());
@@ -176,9 +183,18 @@ bool Transport::write(Buffer& out) {
   return true;
 }
 
+void Transport::keep_buffers() {
+  if (ssl_) SSL_clear_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS);
+}
+
+void Transport::release_buffers() {
+  if (ssl_) SSL_free_buffers(ssl_.get());  // does nothing while they hold something
+  sealed_.release_if_empty(0);
+}
+
 void Transport::end() {
   if (ssl_ && established_ && error_.empty()) {
-    ERR_clear_error();
+    forget_tls_errors();
     SSL_shutdown(ssl_.get());
   }
 }

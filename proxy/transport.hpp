@@ -52,6 +52,11 @@ class Transport {
   // Bytes taken over from `out` but not yet sent.
   bool pending() const { return !sealed_.empty(); }
 
+  // TLS's buffers are given back after each record, which strangers pay for, until they are to be kept; then
+  // they are given back, with our own, by release_buffers().
+  void keep_buffers();
+  void release_buffers();
+
   // Says to the client that no more will come, after all that was written (TLS's close_notify; the caller
   // must then write() and half-close).
   void end();
