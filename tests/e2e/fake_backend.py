@@ -3,6 +3,7 @@ end. It answers the probe of a new connection as memcached does and each request
 """
 
 import os
+import re
 import socket
 import struct
 import threading
@@ -10,21 +11,52 @@ import threading
 import harness
 
 
+def opaque_of(request):
+    """The sequence number that mcgate gave a meta request."""
+    return re.search(rb" O(\d+)", request).group(1)
+
+
+def binary_reply(request, opcode=None, opaque=None, status=0, extras=b"", key=b"", value=b"", extlen=None, bodylen=None,
+                 magic=0x81):
+    """The packet that answers a binary request, or lies where told to."""
+    sent = struct.unpack(">BBHBBHIIQ", request[:24])
+    return struct.pack(">BBHBBHIIQ", magic, sent[1] if opcode is None else opcode, len(key),
+                       len(extras) if extlen is None else extlen, 0, status,
+                       len(extras + key + value) if bodylen is None else bodylen,
+                       sent[7] if opaque is None else opaque, 0) + extras + key + value
+
+
+END = b"END\r\n"
+
+
+def block(key, value, cas=b""):
+    return b"VALUE %s 0 %d%s\r\n%s\r\n" % (key, len(value), cas, value)
+
+
+def honest(keys):
+    """The answer to a get where each key is its own value."""
+    return b"".join(block(key, key) for key in keys) + END
+
+
+class Cut(bytes):
+    """A reply after which the backend closes the connection."""
+
+
 class FakeBackend:
     """Listens on a Unix socket. `reply(request bytes) -> bytes` is called once per request, which is whatever arrived in
-    one piece: tests send one at a time. `version` is the one it gives itself out for. `closed` counts the connections
-    that mcgate has closed."""
+    one piece: tests send one at a time. `version` is the one it gives itself out for, None closes instead of answering;
+    `binary_version` is the same for binary connections. `closed` counts the connections that have ended."""
 
     def __init__(self, reply, version=b"1.6.18"):
         self.reply = reply
-        self.version = version
+        self.version = self.binary_version = version
         self.path = harness.fresh_path(".fake")
         self.listening = socket.socket(socket.AF_UNIX)
         self.listening.bind(self.path)
         self.listening.listen(64)
         self._changed = threading.Condition()
         self.closed = 0
-        self._sockets = []
+        self._sockets = {}  # those open: to whether they are binary
         threading.Thread(target=self._accept, daemon=True).start()
 
     def upstream(self):
@@ -32,12 +64,25 @@ class FakeBackend:
 
     def stop(self):
         self.listening.close()
-        for connection in self._sockets:
-            connection.close()
+        self.disconnect()
         os.unlink(self.path)
 
+    def disconnect(self):
+        """Every connection, as a backend does that ends."""
+        for connection in list(self._sockets):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # gone by itself
+
+    def say(self, data, binary=False):
+        """Something that nobody has asked for, on every connection of that dialect."""
+        for connection, speaks_binary in list(self._sockets.items()):
+            if speaks_binary == binary:
+                connection.sendall(data)
+
     def wait_closed(self, count):
-        """Waits until mcgate has closed that many connections."""
+        """Waits until that many connections have ended."""
         with self._changed:
             if not self._changed.wait_for(lambda: self.closed >= count, harness.START_TIMEOUT):
                 raise AssertionError(f"{self.closed} connections closed, not {count}")
@@ -48,22 +93,29 @@ class FakeBackend:
                 connection, _ = self.listening.accept()
             except OSError:
                 return
-            self._sockets.append(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
-        try:
-            while data := connection.recv(1 << 20):
-                connection.sendall(self._answer(data))
-        except OSError:
-            pass  # mcgate went away: what the tests wait for
+        with connection:
+            try:
+                while data := connection.recv(1 << 20):
+                    self._sockets[connection] = data[0] == 0x80
+                    answer = self._answer(data)
+                    connection.sendall(answer)
+                    if isinstance(answer, Cut):
+                        break
+            except OSError:
+                pass  # mcgate went away: what the tests wait for
+            self._sockets.pop(connection, None)
         with self._changed:
             self.closed += 1
             self._changed.notify_all()
 
     def _answer(self, data):
         if data == b"version\r\n":
-            return b"VERSION " + self.version + b"\r\n"
+            return Cut() if self.version is None else b"VERSION " + self.version + b"\r\n"
         if data[:2] == b"\x80\x0b":
-            return struct.pack(">BBHBBHIIQ", 0x81, 0x0b, 0, 0, 0, 0, len(self.version), 0, 0) + self.version
+            if self.binary_version is None:
+                return Cut()
+            return struct.pack(">BBHBBHIIQ", 0x81, 0x0b, 0, 0, 0, 0, len(self.binary_version), 0, 0) + self.binary_version
         return self.reply(data)

@@ -1,33 +1,14 @@
 """A backend that answers what the request cannot have been answered with: an error, the link closed, never a wrong value,
 and service as soon as the backend is honest again."""
 
-import re
-import struct
 import threading
 import unittest
 
 import harness
 import wire
-from fake_backend import FakeBackend
+from fake_backend import binary_reply as binary, opaque_of
+from upstream_case import UNAVAILABLE, FakeCase
 from wire import TEMPORARY_FAILURE, packet
-
-ROLES = {"all": {"allow": [{"commands": ["*", "admin"], "keys": ["*"]}]}}
-DOWN = b"SERVER_ERROR upstream unavailable"
-
-
-def opaque_of(request):
-    """The sequence number that mcgate gave a meta request."""
-    return re.search(rb" O(\d+)", request).group(1)
-
-
-def binary(request, opcode=None, opaque=None, status=0, extras=b"", key=b"", value=b"", extlen=None, bodylen=None,
-           magic=0x81):
-    sent = struct.unpack(">BBHBBHIIQ", request[:24])
-    return struct.pack(">BBHBBHIIQ", magic, sent[1] if opcode is None else opcode, len(key),
-                       len(extras) if extlen is None else extlen, 0, status,
-                       len(extras + key + value) if bodylen is None else bodylen,
-                       sent[7] if opaque is None else opaque, 0) + extras + key + value
-
 
 FLAGS = b"\0\0\0\0"
 
@@ -90,26 +71,9 @@ BINARY = [
 
 
 @harness.needs_mcgate
-class Poison(unittest.TestCase):
+class Poison(FakeCase):
     def setUp(self):
-        self.lie = None
-        self.backend = FakeBackend(self.answer)
-        self.addCleanup(self.backend.stop)
-        self.gate = harness.Mcgate(
-            self.backend.upstream(), [harness.plain_listener(anonymous="all")], workers=1,
-            users=[{"name": "all", "roles": ["all"], "secrets": []}], roles=ROLES, limits={"sessions": 100})
-        self.addCleanup(self.gate.stop)
-
-    def answer(self, request):
-        """The lie, once; the truth otherwise."""
-        lie, self.lie = self.lie, None
-        if lie:
-            return lie(request)
-        return binary(request, status=1, value=b"Not found") if request[0] == 0x80 else b"END\r\n"
-
-    def wait_until_up(self, binary_dialect, count):
-        dialect = "binary" if binary_dialect else "text"
-        self.gate.process.wait_for(rf"event=upstream_up .*dialect={dialect}", count=count)
+        self.start()
 
     def test_text_reads(self):
         for number, (request, lie) in enumerate(TEXT, 1):
@@ -117,14 +81,15 @@ class Poison(unittest.TestCase):
                 self.lie = lie
                 client.send(request)
                 said = []
-                while not said or said[-1] not in (DOWN, b"END", b"HD"):
+                while not said or said[-1] not in (UNAVAILABLE, b"END", b"HD"):
                     said.append(client.line())
                 # What was proven before the lie may stand; after it there is nothing but the error. One reply too many
                 # is seen after the true one has gone out.
-                self.assertIn(said, ([DOWN], [b"END"], [b"VALUE a 0 1", b"x", DOWN], [b"VALUE b 0 1", b"x", DOWN])
-                              if request.startswith(b"get") else ([DOWN], [b"HD"]))
+                proven = [[b"VALUE %s 0 1" % key, b"x", UNAVAILABLE] for key in (b"a", b"b")]
+                self.assertIn(said, ([UNAVAILABLE], [b"END"], *proven)
+                              if request.startswith(b"get") else ([UNAVAILABLE], [b"HD"]))
                 self.backend.wait_closed(number)
-                self.wait_until_up(False, number + 1)
+                self.wait_until_up(number + 1)
                 client.send(b"get other\r\n")
                 self.assertEqual(client.line(), b"END")
 
@@ -133,11 +98,11 @@ class Poison(unittest.TestCase):
             with self.subTest(request=request, number=number), self.gate.connect() as client:
                 self.lie = lie
                 client.send(request)
-                self.assertEqual(client.line(), DOWN)
+                self.assertEqual(client.line(), UNAVAILABLE)
                 with self.assertRaises(wire.Closed):
                     client.line()
                 self.backend.wait_closed(number)
-                self.wait_until_up(False, number + 1)
+                self.wait_until_up(number + 1)
 
     def test_binary(self):
         for number, (name, request, lie) in enumerate(BINARY, 1):
@@ -149,7 +114,7 @@ class Poison(unittest.TestCase):
                 self.assertEqual((answer.status, answer.value), (0, b"x") if doubled
                                  else (TEMPORARY_FAILURE, b"Upstream unavailable"))
                 self.backend.wait_closed(number)
-                self.wait_until_up(True, number + 1)
+                self.wait_until_up(number + 1, "binary")
                 self.assertEqual(client.call("get", b"other").status, wire.NOT_FOUND)
 
     def test_others_on_the_link_get_an_error_and_nothing_else(self):
@@ -161,11 +126,11 @@ class Poison(unittest.TestCase):
         for number, client in enumerate(clients):
             client.send(b"get key%d\r\n" % number)
         for client in clients:
-            self.assertIn(client.line(), (DOWN, b"END"))
+            self.assertIn(client.line(), (UNAVAILABLE, b"END"))
 
 
 @harness.needs_mcgate
-class Old(unittest.TestCase):
+class Old(FakeCase):
     """A memcached that does not know all requests yet."""
 
     def test_a_fence_tells_of_what_stands_before_it_and_not_behind(self):
@@ -174,14 +139,9 @@ class Old(unittest.TestCase):
         def answer(request):
             told.wait(wire.TIMEOUT)
             return binary(request, status=1, value=b"Not found")
-        backend = FakeBackend(answer, version=b"1.4.4")
-        self.addCleanup(backend.stop)
+        self.start(answer, version=b"1.4.4")
         self.addCleanup(told.set)
-        gate = harness.Mcgate(
-            backend.upstream(), [harness.plain_listener(anonymous="all")], workers=1,
-            users=[{"name": "all", "roles": ["all"], "secrets": []}], roles=ROLES, limits={"sessions": 100})
-        self.addCleanup(gate.stop)
-        with gate.connect() as client, gate.connect() as other:
+        with self.gate.connect() as client, self.gate.connect() as other:
             client.send(packet("get", b"a", opaque=1) + packet("noop", opaque=2) +
                         wire.touching("gatq", b"b", opaque=3) + packet("noop", opaque=4) + packet("noop", opaque=5))
             self.assertEqual(other.call("noop").status, 0)  # all of that has been seen

@@ -1,11 +1,14 @@
-"""What the tests of memcached behind mcgate share: both of them, and memcached stopped, gone and back again."""
+"""What the tests of memcached behind mcgate share: both of them, and memcached stopped, gone and back again; or a backend
+that lies."""
 
+import contextlib
 import os
 import signal
 import time
 import unittest
 
 import harness
+from fake_backend import FakeBackend, binary_reply
 from harness import PASSWORDS
 
 UNAVAILABLE = b"SERVER_ERROR upstream unavailable"
@@ -13,6 +16,12 @@ TIMED_OUT = b"SERVER_ERROR upstream timed out"
 DENIED = b"CLIENT_ERROR access denied"
 WORKERS = 1
 LINKS = 2 * WORKERS  # one a dialect
+
+
+def stop(process):
+    process.send_signal(signal.SIGSTOP)
+    # Stopped is it when all its threads are: the kernel says so to the parent.
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)
 
 
 class UpstreamCase(unittest.TestCase):
@@ -49,9 +58,7 @@ class UpstreamCase(unittest.TestCase):
 
     def pause_memcached(self):
         self.addCleanup(self.resume_memcached)
-        self.memcached.process.child.send_signal(signal.SIGSTOP)
-        # Stopped is it when all its threads are: the kernel says so to the parent.
-        os.waitid(os.P_PID, self.memcached.process.child.pid, os.WSTOPPED)
+        stop(self.memcached.process.child)
 
     def resume_memcached(self):
         if self.memcached.process.child.poll() is None:
@@ -61,3 +68,39 @@ class UpstreamCase(unittest.TestCase):
         """Sends a request, and knows when mcgate has put it on a link: it came with one that is answered at once."""
         connection.send(refused + request)
         self.assertEqual(connection.line(), DENIED)
+
+
+@contextlib.contextmanager
+def stopped(process):
+    """What happens meanwhile, the process sees all at once."""
+    stop(process)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+class FakeCase(unittest.TestCase):
+    """A scripted backend, and an mcgate where everyone may do everything without a log-in."""
+
+    def start(self, reply=None, version=b"1.6.18", **config):
+        self.lie = None
+        self.backend = FakeBackend(reply or self.answer, version)
+        self.addCleanup(self.backend.stop)
+        config = {"upstream_options": {}, "limits": {}} | config
+        self.gate = harness.Mcgate(
+            self.backend.upstream(), [harness.plain_listener(anonymous="all")], workers=WORKERS,
+            users=[{"name": "all", "roles": ["all"], "secrets": []}],
+            roles={"all": {"allow": [{"commands": ["*", "admin"], "keys": ["*"]}]}},
+            **(config | {"limits": {"sessions": 100} | config["limits"]}))
+        self.addCleanup(self.gate.stop)
+
+    def answer(self, request):
+        """The lie, once; the truth otherwise: nothing is there."""
+        lie, self.lie = self.lie, None
+        if lie:
+            return lie(request)
+        return binary_reply(request, status=1, value=b"Not found") if request[0] == 0x80 else b"END\r\n"
+
+    def wait_until_up(self, count, dialect="text"):
+        self.gate.process.wait_for(rf"event=upstream_up .*dialect={dialect}", count=count)
