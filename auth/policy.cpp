@@ -98,7 +98,7 @@ const Policy::Node* Policy::child(const Node& node, std::string_view rest) const
   return found != children.end() && rest.starts_with(found->label) ? &*found : nullptr;
 }
 
-bool Policy::allows(CommandSet needs, std::string_view key) const {
+CommandSet Policy::allowed(std::string_view key) const {
   const Node* node = &nodes_.front();
   while (!key.empty()) {
     const Node* next = child(*node, key);
@@ -111,7 +111,11 @@ bool Policy::allows(CommandSet needs, std::string_view key) const {
     said.allow |= said.exact_allow;
     said.deny |= said.exact_deny;
   }
-  return !needs.empty() && said.allow.contains(needs) && !said.deny.intersects(needs);
+  return said.allow.without(said.deny);
+}
+
+bool Policy::allows(CommandSet needs, std::string_view key) const {
+  return !needs.empty() && allowed(key).contains(needs);
 }
 
 bool Policy::allows(CommandSet needs) const {

@@ -20,8 +20,10 @@ class Policy {
   // The union of these roles. Copies what it needs.
   explicit Policy(std::span<const conf::Role* const> roles);
 
-  // Whether every command of `needs` is allowed, be it by different grants, and none denied, on that key.
-  // Nothing at all is not allowed: a request that needs no right is not for a policy to judge.
+  // The commands that are allowed on that key, be it by different grants, and not denied.
+  protocol::CommandSet allowed(std::string_view key) const;
+  // Whether those are all that are needed. Nothing at all is not allowed: a request that needs no right is
+  // not for a policy to judge.
   bool allows(protocol::CommandSet needs, std::string_view key) const;
   // The same for commands that have no keys: a grant of the command with any key will do, a deny of it
   // only counts with `*`.

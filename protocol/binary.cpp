@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cassert>
 #include <concepts>
+#include <cstring>
 
 namespace mcgate::protocol {
 namespace {
@@ -98,21 +100,26 @@ constexpr StatRow kStats[] = {
     {"detail", Command::StatsDetail}, {"extstore", Command::StatsExtstore},
 };
 
+// From big-endian to host order, or back.
+template <std::unsigned_integral T>
+constexpr T turn(T number) {
+  return std::endian::native == std::endian::big ? number : std::byteswap(number);
+}
+
 template <std::unsigned_integral T>
 T read_big_endian(std::string_view input) {
   assert(input.size() >= sizeof(T));
-  T number = 0;
-  for (std::size_t i = 0; i < sizeof(T); ++i) {
-    number = static_cast<T>((number << 8U) | static_cast<unsigned char>(input[i]));
-  }
-  return number;
+  T number{};
+  std::memcpy(&number, input.data(), sizeof number);
+  return turn(number);
 }
 
 // Writes a number and returns where the next one goes.
 template <std::unsigned_integral T>
 char* write_big_endian(T number, char* to) {
-  for (std::size_t i = sizeof(T); i-- > 0;) *to++ = static_cast<char>((number >> (8 * i)) & 0xffU);
-  return to;
+  number = turn(number);
+  std::memcpy(to, &number, sizeof number);
+  return to + sizeof number;
 }
 
 template <std::unsigned_integral T>

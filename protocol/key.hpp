@@ -8,12 +8,15 @@ namespace mcgate::protocol {
 
 inline constexpr std::size_t kMaxKey = 250;
 
-// 1 to 250 bytes, none of them a control, a space or DEL: 0x21-0x7E and 0x80-0xFF.
+// No control, space or DEL: 0x21-0x7E and 0x80-0xFF.
+constexpr bool valid_in_key(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte > 0x20 && byte != 0x7f;
+}
+
+// 1 to 250 such bytes.
 constexpr bool valid_key(std::string_view key) {
-  return !key.empty() && key.size() <= kMaxKey && std::all_of(key.begin(), key.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte > 0x20 && byte != 0x7f;
-  });
+  return !key.empty() && key.size() <= kMaxKey && std::all_of(key.begin(), key.end(), valid_in_key);
 }
 
 }  // namespace mcgate::protocol

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "protocol/command.hpp"
+#include "protocol/request.hpp"
 
 namespace mcgate::protocol {
 
@@ -86,12 +87,22 @@ inline constexpr std::array<MetaFlagRow, 25> kRows{{
 // clang-format on
 }  // namespace meta_flags
 
+namespace meta_flags {
+// Where each letter has its row, from 'A' on; kRows.size() where it has none.
+inline constexpr auto kRowOf = [] {
+  std::array<std::uint8_t, 'z' - 'A' + 1> rows{};
+  rows.fill(kRows.size());
+  for (std::size_t i = 0; i < kRows.size(); ++i)
+    rows[static_cast<std::size_t>(kRows[i].letter - 'A')] = static_cast<std::uint8_t>(i);
+  return rows;
+}();
+}  // namespace meta_flags
+
 // The row of a flag; none if no command has it.
 constexpr const MetaFlagRow* flag_row(char letter) {
-  for (const MetaFlagRow& row : meta_flags::kRows) {
-    if (row.letter == letter) return &row;
-  }
-  return nullptr;
+  if (!FlagSet::is_letter(letter)) return nullptr;
+  const std::size_t row = meta_flags::kRowOf[static_cast<std::size_t>(letter - 'A')];
+  return row < meta_flags::kRows.size() ? &meta_flags::kRows[row] : nullptr;
 }
 
 }  // namespace mcgate::protocol

@@ -21,15 +21,15 @@ struct MetaRow {
   Command command;
   std::string_view codes;   // it may be answered with
   std::string_view silent;  // codes that `q` silences
-  std::string_view flags;   // it may return, if asked to
-  std::string_view states;  // flags it may return unasked: won, stale, already won
+  FlagSet flags;            // it may return, if asked to
+  FlagSet states;           // it may return unasked: won, stale, already won
 };
 
 constexpr std::array kRows = std::to_array<MetaRow>({
-    {MetaGet, "HD VA EN", "EN", "stcfhl", "WXZ"},
-    {MetaSet, "HD NS EX NF", "HD", "cs", ""},
-    {MetaDelete, "HD NF EX", "HD", "", ""},
-    {MetaArithmetic, "HD VA NF NS EX", "HD VA", "tc", ""},
+    {MetaGet, "HD VA EN", "EN", FlagSet{"stcfhl"}, FlagSet{"WXZ"}},
+    {MetaSet, "HD NS EX NF", "HD", FlagSet{"cs"}, {}},
+    {MetaDelete, "HD NF EX", "HD", {}, {}},
+    {MetaArithmetic, "HD VA NF NS EX", "HD VA", FlagSet{"tc"}, {}},
 });
 
 const MetaRow* find_row(Command command) {
@@ -39,11 +39,9 @@ const MetaRow* find_row(Command command) {
   return nullptr;
 }
 
-bool has_word(std::string_view list, std::string_view word) {
-  while (!list.empty()) {
-    if (take_word(list) == word) return true;
-  }
-  return false;
+// `code` is two letters, and so are all of `codes`, a space between.
+bool has_code(std::string_view codes, std::string_view code) {
+  return code.size() == 2 && codes.contains(code);
 }
 
 // The flag with that letter in a list of them, or an empty word.
@@ -72,31 +70,29 @@ struct MetaReply {
   std::string_view size;  // the value's, as it was written
   std::size_t value_bytes = 0;
   std::string_view flags;
+  FlagSet letters;  // theirs
 };
 
-// Whether each of the reply's flags is one that we asked for, and our opaque among them.
-bool right_flags(const MetaRow& row, const MetaReply& reply, const Expected& expected) {
+// Whether each of the reply's flags is one that we asked for, and our opaque among them. Notes their letters.
+bool right_flags(const MetaRow& row, MetaReply& reply, const Expected& expected) {
   const bool miss = reply.code == "EN";
   const bool hit = reply.code == "HD" || reply.code == "VA";
   const bool lax_spaces = reply.code == "NF" && expected.backend < kTidyNotFound;
   bool proven = miss && expected.backend < kOpaqueOnMiss;
-  std::uint64_t seen = 0;
   for (std::string_view rest = reply.flags; !rest.empty();) {
     const std::string_view flag = take_word(rest);
     if (flag.empty() && lax_spaces) continue;
-    if (flag.empty() || flag[0] < 'A' || flag[0] > 'z') return false;
-    const std::uint64_t bit = std::uint64_t{1} << (flag[0] - 'A');
-    if ((seen & bit) != 0) return false;
-    seen |= bit;
+    if (flag.empty() || !FlagSet::is_letter(flag[0]) || reply.letters.contains(flag[0])) return false;
+    reply.letters.add(flag[0]);
     const std::string_view argument = flag.substr(1);
     if (flag[0] == 'O') {
       if (!is_our_opaque(argument, expected.sequence)) return false;
       proven = true;
-    } else if (row.states.find(flag[0]) != std::string_view::npos) {
+    } else if (row.states.contains(flag[0])) {
       if (!hit || !argument.empty()) return false;
     } else {
-      if (miss || row.flags.find(flag[0]) == std::string_view::npos) return false;
-      if (find_flag(expected.meta_flags, flag[0]).empty() || !right_argument(flag[0], argument)) return false;
+      if (miss || !row.flags.contains(flag[0]) || !expected.meta_letters.contains(flag[0])) return false;
+      if (!right_argument(flag[0], argument)) return false;
     }
   }
   return proven;
@@ -108,9 +104,9 @@ std::optional<MetaReply> parse_reply(const MetaRow& row, std::string_view text, 
   if (text.ends_with(' ') && !lax_spaces) return std::nullopt;
   MetaReply reply;
   reply.code = take_word(text);
-  if (!has_word(row.codes, reply.code)) return std::nullopt;
+  if (!has_code(row.codes, reply.code)) return std::nullopt;
   if (reply.code == "VA") {
-    if (find_flag(expected.meta_flags, 'v').empty()) return std::nullopt;
+    if (!expected.meta_letters.contains('v')) return std::nullopt;
     reply.size = take_word(text);
     const auto bytes = parse_number<std::uint32_t>(reply.size);
     if (!bytes || *bytes > kMaxReplyValue) return std::nullopt;
@@ -136,17 +132,17 @@ void append_line(const MetaRow& row, const MetaReply& reply, const Expected& exp
       out += " k";
       out += expected.meta_key_sent;
       // memcached names the encoding right behind the key, wherever the client's `b` stood.
-      if (!find_flag(expected.meta_flags, 'b').empty()) out += " b";
+      if (expected.meta_letters.contains('b')) out += " b";
     } else if (asked[0] == 'O') {
       append_flag(asked, out);
-    } else if (row.flags.find(asked[0]) != std::string_view::npos) {
-      const std::string_view answered = find_flag(reply.flags, asked[0]);
-      if (!answered.empty()) append_flag(answered, out);
+    } else if (row.flags.contains(asked[0]) && reply.letters.contains(asked[0])) {
+      append_flag(find_flag(reply.flags, asked[0]), out);
     }
   }
-  for (std::string_view rest = expected.hides_tokens ? std::string_view{} : reply.flags; !rest.empty();) {
+  const bool tells_states = !expected.hides_tokens && reply.letters.intersects(row.states);
+  for (std::string_view rest = tells_states ? reply.flags : std::string_view{}; !rest.empty();) {
     const std::string_view flag = take_word(rest);
-    if (!flag.empty() && row.states.find(flag[0]) != std::string_view::npos) append_flag(flag, out);
+    if (!flag.empty() && row.states.contains(flag[0])) append_flag(flag, out);
   }
   out += "\r\n";
 }
@@ -173,7 +169,7 @@ ReplyResult read_meta_reply(std::string_view input, const Expected& expected, st
       !parse_number<std::uint64_t>(input.substr(line->bytes.size(), reply->value_bytes))) {
     return ReplyPoisoned{"not a number"};
   }
-  if (expected.caller.quiet && has_word(row->silent, reply->code)) return ReplyEnd{total};
+  if (expected.caller.quiet && has_code(row->silent, reply->code)) return ReplyEnd{total};
   append_line(*row, *reply, expected, out);
   out += input.substr(line->bytes.size(), total - line->bytes.size());
   return ReplyEnd{total};

@@ -66,36 +66,37 @@ Problem take_argument(Command command, FlagArgument kind, std::string_view text,
   return {};
 }
 
-bool has_flag(const Request& request, char letter) {
-  return std::ranges::any_of(request.meta_flags, [=](const MetaFlag& flag) { return flag.letter == letter; });
-}
-
 Problem take_flag(Request& request, std::string_view token) {
   const MetaFlagRow* const row = flag_row(token.front());
   if (row == nullptr) return kInvalidFlag;
   const Command command = request.caller.command;
   const FlagOn& here = row->on(command);
   if (!here.taken) return kInvalidFlag;
-  if (has_flag(request, row->letter)) return kDuplicateFlag;
+  if (request.meta_letters.contains(row->letter)) return kDuplicateFlag;
   MetaFlag flag{.letter = row->letter, .argument = {}};
   if (const Problem problem = take_argument(command, row->argument, token.substr(1), flag);
       !problem.empty()) {
     return problem;
   }
   request.meta_flags.push_back(flag);
+  request.meta_letters.add(flag.letter);
   request.needs |= here.needs;
   return {};
 }
 
 // The classic command that does what this one does: whoever is denied that is denied this.
 Command counterpart(const Request& request) {
-  const auto mode = std::ranges::find(request.meta_flags, 'M', &MetaFlag::letter);
-  const char letter = mode == request.meta_flags.end() ? '\0' : mode->argument.front();
   switch (request.caller.command) {
     case Command::MetaGet:
       return Command::Get;
     case Command::MetaDelete:
       return Command::Delete;
+    default:
+      break;
+  }
+  const auto mode = std::ranges::find(request.meta_flags, 'M', &MetaFlag::letter);
+  const char letter = mode == request.meta_flags.end() ? '\0' : mode->argument.front();
+  switch (request.caller.command) {
     case Command::MetaArithmetic:
       return letter == 'D' ? Command::Decr : Command::Incr;
     default:
@@ -118,7 +119,7 @@ Command counterpart(const Request& request) {
 // The key, plain or base64, is judged as it is stored: both are the same item.
 Problem take_key(Request& request, std::string_view sent) {
   std::string_view key = sent;
-  if (has_flag(request, 'b')) {
+  if (request.meta_letters.contains('b')) {
     if (!decode_base64(sent, request.decoded_key)) return kBadKey;
     key = request.decoded_key;
   }
@@ -139,9 +140,10 @@ Problem take_key_and_flags(TextLine& line, std::size_t first_flag) {
     if (const Problem problem = take_flag(request, token); !problem.empty()) return problem;
   }
   if (const Problem problem = take_key(request, line.token[1]); !problem.empty()) return problem;
-  request.caller.quiet = has_flag(request, 'q');
+  request.caller.quiet = request.meta_letters.contains('q');
   request.needs |= counterpart(request);
-  if (request.caller.command == Command::MetaSet && has_flag(request, 'C')) request.needs |= Command::Cas;
+  if (request.caller.command == Command::MetaSet && request.meta_letters.contains('C'))
+    request.needs |= Command::Cas;
   return {};
 }
 

@@ -20,4 +20,15 @@ constexpr std::optional<T> parse_number(std::string_view text) {
   return value;
 }
 
+// The digits at the start of `text` as a number of type T, which they are taken off. No sign; out of range is
+// nothing.
+template <std::unsigned_integral T>
+constexpr std::optional<T> take_number(std::string_view& text) {
+  T value{};
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{}) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(stop - text.data()));
+  return value;
+}
+
 }  // namespace mcgate::protocol

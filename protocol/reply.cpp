@@ -22,14 +22,6 @@ ProbeFailed failed(std::string_view said) {
   return failure;
 }
 
-// The number at the start of `rest`, which it is taken off.
-std::optional<int> take_number(std::string_view& rest) {
-  const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
-  const auto number = parse_number<int>(rest.substr(0, digits));
-  rest.remove_prefix(digits);
-  return number;
-}
-
 bool take_dot(std::string_view& rest) {
   if (!rest.starts_with('.')) return false;
   rest.remove_prefix(1);
@@ -39,11 +31,11 @@ bool take_dot(std::string_view& rest) {
 // major.minor.patch and, with nothing between, whatever a distribution puts behind it.
 ProbeResult probe_answer(std::string_view text, std::size_t consumed) {
   std::string_view rest = text;
-  const auto major = take_number(rest);
+  const auto major = take_number<std::uint16_t>(rest);
   const bool first_dot = take_dot(rest);
-  const auto minor = take_number(rest);
+  const auto minor = take_number<std::uint16_t>(rest);
   const bool second_dot = take_dot(rest);
-  const auto patch = take_number(rest);
+  const auto patch = take_number<std::uint16_t>(rest);
   if (!major || !first_dot || !minor || !second_dot || !patch || !printable(text)) return failed(text);
   return ProbeAnswer{Version{*major, *minor, *patch}, std::string{text}, consumed};
 }
@@ -91,8 +83,10 @@ void expect(const Request& request, std::uint32_t sequence, const Version& backe
   }
   expected.next_key = 0;
   expected.meta_flags.clear();
+  expected.meta_letters = {};
   for (const MetaFlag& flag : request.meta_flags) {
     if (!expected.meta_flags.empty()) expected.meta_flags += ' ';
+    expected.meta_letters.add(flag.letter);
     expected.meta_flags += flag.letter;
     expected.meta_flags += flag.argument;
   }

@@ -27,6 +27,7 @@ struct Expected {
   std::string keys;  // the keys sent, joined by single spaces; a reply's keys must be among them, in order
   std::size_t next_key = 0;   // offset into `keys` of the first that may still be answered
   std::string meta_flags;     // the client's meta flags as sent, joined by single spaces
+  FlagSet meta_letters;       // theirs
   std::string meta_key_sent;  // the key as the client wrote it, for `k`
   bool hides_tokens = false;  // mg: W, X and Z are kept from the client
   bool began = false;         // some part of the reply has been read

@@ -80,12 +80,13 @@ bool free_of_controls(std::string_view text) {
 }
 
 bool may_fail_with(Command command, std::string_view text) {
-  if (!printable(text)) return false;
+  const bool of_client = text.starts_with("CLIENT_ERROR ");
+  // Proxies that may stand behind us in memcached's place have failures and texts of their own.
+  const bool of_server = text.starts_with("SERVER_ERROR ");
+  if (!(of_client || of_server) || !printable(text)) return false;
   const auto* const known = std::ranges::find(kErrors, text, &ErrorRow::text);
   if (known != kErrors.end()) return known->commands.contains(command);
-  if (text.starts_with("CLIENT_ERROR ")) return may_be_refused(command);
-  // Proxies that may stand behind us in memcached's place have failures and texts of their own.
-  return text.starts_with("SERVER_ERROR ");
+  return of_server || may_be_refused(command);
 }
 
 }  // namespace mcgate::protocol

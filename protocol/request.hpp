@@ -31,6 +31,24 @@ struct MetaFlag {
   std::string_view argument;
 };
 
+// A set of meta flags, by their letters.
+class FlagSet {
+ public:
+  constexpr FlagSet() = default;
+  constexpr explicit FlagSet(std::string_view letters) {
+    for (const char letter : letters) add(letter);
+  }
+  // Whether a flag can have that letter at all; what follows is for these only.
+  static constexpr bool is_letter(char c) { return c >= 'A' && c <= 'z'; }
+  constexpr void add(char letter) { bits_ |= bit(letter); }
+  constexpr bool contains(char letter) const { return (bits_ & bit(letter)) != 0; }
+  constexpr bool intersects(FlagSet any) const { return (bits_ & any.bits_) != 0; }
+
+ private:
+  static constexpr std::uint64_t bit(char letter) { return std::uint64_t{1} << (letter - 'A'); }
+  std::uint64_t bits_ = 0;
+};
+
 struct Request {
   Request() = default;
   Request(const Request&) = delete;  // views may look into decoded_key
@@ -63,6 +81,7 @@ struct Request {
   // Meta: the flags in the client's order, each letter at most once, and the key as it was sent (base64
   // where `b` is among the flags).
   std::vector<MetaFlag> meta_flags;
+  FlagSet meta_letters;  // theirs
   std::string_view meta_key_sent;
 
   std::string decoded_key;  // owns keys[0] where it was base64
@@ -79,6 +98,7 @@ struct Request {
     words.clear();
     may_recache = true;
     meta_flags.clear();
+    meta_letters = {};
     meta_key_sent = {};
     decoded_key.clear();
   }

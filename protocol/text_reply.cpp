@@ -12,6 +12,8 @@ namespace {
 
 using enum Command;
 
+constexpr std::string_view kEnd = "END\r\n";
+
 constexpr CommandSet kNumbers = CommandSet{Incr} | Decr;
 constexpr CommandSet kSettings = CommandSet{FlushAll} | Verbosity | CacheMemlimit | Slabs | Lru | LruCrawler |
                                  Extstore | Shutdown | RefreshCerts;
@@ -57,26 +59,39 @@ bool may_answer(Command command, std::string_view text) {
 
 struct ValueLine {
   std::string_view key;
-  std::size_t bytes = 0;
+  std::uint32_t bytes = 0;
 };
 
-// VALUE <key> <flags> <bytes>[ <cas>], the last with gets and gats and only there.
+bool take_space(std::string_view& text) {
+  if (!text.starts_with(' ')) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+// VALUE <key> <flags> <bytes>[ <cas>], the last with gets and gats and only there. There may be many.
 std::optional<ValueLine> parse_value_line(std::string_view text, bool with_cas) {
-  if (take_word(text) != "VALUE") return std::nullopt;
-  const std::string_view key = take_word(text);
-  const std::string_view flags = take_word(text);
-  const bool ends_here = !with_cas && text.find(' ') == std::string_view::npos;
-  const auto bytes = parse_number<std::uint32_t>(take_word(text));
-  if (key.empty() || !parse_number<std::uint32_t>(flags)) return std::nullopt;
+  constexpr std::string_view kValue = "VALUE ";
+  if (!text.starts_with(kValue)) return std::nullopt;
+  text.remove_prefix(kValue.size());
+  const std::string_view key = text.substr(0, text.find(' '));
+  text.remove_prefix(key.size());
+  if (key.empty() || !take_space(text) || !take_number<std::uint32_t>(text) || !take_space(text))
+    return std::nullopt;
+  const auto bytes = take_number<std::uint32_t>(text);
   if (!bytes || *bytes > kMaxReplyValue) return std::nullopt;
-  if (with_cas ? !parse_number<std::uint64_t>(text) : !ends_here) return std::nullopt;
-  return ValueLine{key, *bytes};
+  if (with_cas && (!take_space(text) || !take_number<std::uint64_t>(text))) return std::nullopt;
+  return text.empty() ? std::optional{ValueLine{key, *bytes}} : std::nullopt;
 }
 
 // Where in the list of keys the one after `key` begins, if `key` is at or after the cursor.
 std::optional<std::size_t> cursor_past(std::string_view key, const Expected& expected) {
   const std::string_view keys = expected.keys;
   std::size_t cursor = expected.next_key;
+  // Nearly always it is the next.
+  if (const std::string_view rest = keys.substr(cursor); rest.starts_with(key)) {
+    if (rest.size() == key.size()) return keys.size();
+    if (rest[key.size()] == ' ') return cursor + key.size() + 1;
+  }
   while (cursor < keys.size()) {
     std::string_view rest = keys.substr(cursor);
     const std::string_view next = take_word(rest);
@@ -109,7 +124,7 @@ ReplyResult read_values_reply(std::string_view input, Expected& expected, std::s
   if (!value) return ReplyPoisoned{"neither a VALUE as asked nor END"};
   const auto cursor = cursor_past(value->key, expected);
   if (!cursor && expected.line_goes_on) {
-    out += "END\r\n";
+    out += kEnd;
     return ReplyEnd{0};
   }
   if (!cursor) return ReplyPoisoned{"VALUE of a key that was not asked for, or not there"};
@@ -117,9 +132,13 @@ ReplyResult read_values_reply(std::string_view input, Expected& expected, std::s
   const std::size_t total = line->bytes.size() + value->bytes + 2;
   if (input.size() < total) return ReplyNeedsMore{total};
   if (input.substr(total - 2, 2) != "\r\n") return ReplyPoisoned{"value without CRLF"};
+  out += input.substr(0, total);
+  if (expected.line_goes_on && *cursor == expected.keys.size()) {
+    out += kEnd;
+    return ReplyEnd{total};
+  }
   expected.next_key = *cursor;
   expected.began = true;
-  out += input.substr(0, total);
   return ReplyPart{total};
 }
 

@@ -1,6 +1,6 @@
 #include "proxy/decide.hpp"
 
-#include <algorithm>
+#include <span>
 
 namespace mcgate::proxy {
 namespace {
@@ -30,21 +30,30 @@ Action decide_session_command(const protocol::Request& request, bool identified)
   }
 }
 
-bool allowed(const protocol::Request& request, const auth::Policy& policy) {
+// What may be done with each of its keys; there is at least one.
+protocol::CommandSet allowed_on_all(const protocol::Request& request, const auth::Policy& policy) {
+  protocol::CommandSet allowed = policy.allowed(request.keys.front());
+  for (const std::string_view key : std::span{request.keys}.subspan(1))
+    allowed = allowed & policy.allowed(key);
+  return allowed;
+}
+
+bool allowed(protocol::Request& request, const auth::Policy& policy) {
   if (request.keys.empty()) return policy.allows(request.needs);
-  return std::all_of(request.keys.begin(), request.keys.end(),
-                     [&](std::string_view key) { return policy.allows(request.needs, key); });
+  const protocol::CommandSet allowed = allowed_on_all(request, policy);
+  request.may_recache = allowed.contains(Command::Set);
+  return !request.needs.empty() && allowed.contains(request.needs);
 }
 
 }  // namespace
 
-Action decide(const protocol::Request& request, const auth::Policy* policy) {
+Action decide(protocol::Request& request, const auth::Policy* policy) {
   const protocol::CommandRow& row = protocol::row(request.caller.command);
   if (row.category == protocol::Category::Session) return decide_session_command(request, policy != nullptr);
   if (policy == nullptr) return Action::RefuseUnauthenticated;
   // A command that must have keys and came without is a parser's bug: refused, not waved through.
   const bool keys_fit = (row.keys == protocol::KeyCount::None) == request.keys.empty();
-  if (request.needs.empty() || !keys_fit || !allowed(request, *policy)) return Action::RefuseDenied;
+  if (!keys_fit || !allowed(request, *policy)) return Action::RefuseDenied;
   // What these list may hold bytes that came into memcached past us, or were never meant (the address of a
   // Unix socket has had garbage behind it), and may look like the end of the list or like another reply: on a
   // link of their own they can only fool the one who asked.

@@ -20,7 +20,8 @@ enum class Action : std::uint8_t {
   RefuseDenied,
 };
 
-// `policy` is what the session's identity may do, or null while it has none.
-Action decide(const protocol::Request& request, const auth::Policy* policy);
+// `policy` is what the session's identity may do, or null while it has none. Notes in the request what else
+// the policy has to say of it: may_recache.
+Action decide(protocol::Request& request, const auth::Policy* policy);
 
 }  // namespace mcgate::proxy

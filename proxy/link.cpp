@@ -105,16 +105,25 @@ bool Link::joins_line(const protocol::Request& request, bool window_goes_on) {
                          request.keys.size() == 1 &&
                          (command == protocol::Command::Get || command == protocol::Command::Gets);
   if (!may_share) {
-    line_keys_.clear();
+    end_line();
     return false;
   }
   const std::size_t key = std::hash<std::string_view>{}(request.keys.front());
-  const bool joins = !line_keys_.empty() && line_command_ == command && line_keys_.size() < kLineKeys &&
-                     std::find(line_keys_.begin(), line_keys_.end(), key) == line_keys_.end();
-  if (!joins) line_keys_.clear();
+  auto bit = line_has_[key % line_has_.size()];
+  const bool there = bit && std::find(line_keys_.begin(), line_keys_.end(), key) != line_keys_.end();
+  const bool joins =
+      !there && !line_keys_.empty() && line_command_ == command && line_keys_.size() < kLineKeys;
+  if (!joins) end_line();
   line_command_ = command;
   line_keys_.push_back(key);
+  bit = true;
   return joins;
+}
+
+void Link::end_line() {
+  if (line_keys_.empty()) return;
+  line_keys_.clear();
+  line_has_.reset();
 }
 
 void Link::send(const protocol::Request& request, SessionId session, bool window_goes_on) {
@@ -137,7 +146,7 @@ void Link::send(const protocol::Request& request, SessionId session, bool window
 }
 
 void Link::flush() {
-  line_keys_.clear();
+  end_line();
   while (!output_.empty() && fd_) {
     const ssize_t sent = ::send(fd_.get(), output_.view().data(), output_.size(), MSG_NOSIGNAL);
     if (sent < 0) {
@@ -311,7 +320,7 @@ void Link::fail(std::string_view reason, protocol::Refusal refusal) {
   fd_.reset();
   input_ = {};
   output_ = {};
-  line_keys_.clear();
+  end_line();
   wanted_ = 0;
   const std::uint64_t written = std::exchange(written_, 0);
   Ring<Pending> lost = std::exchange(pending_, {});

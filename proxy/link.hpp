@@ -6,6 +6,7 @@
 // by itself; a leased one ends with its stream.
 #pragma once
 
+#include <bitset>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -63,6 +64,8 @@ class Link {
   bool over() const { return state_ == State::Down && lessee_.has_value(); }
 
  private:
+  friend class Worker;  // keeps marked_
+
   enum class State : std::uint8_t { Down, Connecting, Probing, Ready };
   struct Pending {
     SessionId session;
@@ -73,6 +76,7 @@ class Link {
 
   // Whether a request goes onto the get line that ends the output, and if so notes its key there.
   bool joins_line(const protocol::Request& request, bool window_goes_on);
+  void end_line();
   // Whether silence is a failure: not of a watch, nor while we do not read.
   bool must_progress() const;
 
@@ -111,9 +115,11 @@ class Link {
   // The get line that ends the output and may still grow: its command, and its keys' hashes. Empty: none.
   protocol::Command line_command_ = protocol::Command::Get;
   std::vector<std::size_t> line_keys_;
+  std::bitset<1024> line_has_;  // by the hashes' last bits: spares most searches of line_keys_
   Ring<Pending> pending_;
   std::vector<SessionId> held_back_;
   bool reading_ = false;
+  bool marked_ = false;  // the worker will flush it when the turn ends
 
   // Of a leased link.
   std::optional<SessionId> lessee_;

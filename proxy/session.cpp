@@ -12,15 +12,11 @@
 namespace mcgate::proxy {
 namespace {
 
-// Replies that wait for a client before no more of its requests are served.
-constexpr std::size_t kOutputHighWater = 1'048'576;
 // What a client may send while a stream runs or a log-in is under way, before it is cut off.
 constexpr std::size_t kAheadBytes = 65'536;
 // What is read at once from someone who has not logged in: with a partial log-in message and TLS's
 // own state, all that a stranger can make us hold.
 constexpr std::size_t kStrangerBytes = 4096;
-// What stands around a value in a reply, at the most: VALUE, key, numbers and line ends, or a header.
-constexpr std::size_t kAroundValue = 512;
 // How long a session that idles keeps its buffers for what may come next.
 constexpr std::chrono::milliseconds kKeepBuffers{200};
 // How long a client has to see that we have ended.
@@ -172,18 +168,10 @@ void Session::resume() {
   }
 }
 
-// How many keys a session may have in flight: as configured, or as many as its output has room for if each
-// had the longest value, since a link is drained whatever its clients do.
-std::size_t Session::keys_at_a_time() const {
-  const conf::Limits& limits = worker_.config().limits;
-  const std::size_t room =
-      limits.session_output_bytes - std::min(limits.session_output_bytes, kOutputHighWater);
-  return std::clamp<std::size_t>(room / (limits.value_bytes + kAroundValue), 1, limits.requests_in_flight);
-}
-
 bool Session::can_serve() const {
   const bool phase_permits = in<Unidentified>() || in<Serving>();
-  return phase_permits && !closed_ && output_.size() < kOutputHighWater && queue_.load() < keys_at_a_time();
+  return phase_permits && !closed_ && output_.size() < kOutputHighWater &&
+         queue_.load() < worker_.snapshot().keys_in_flight;
 }
 
 std::size_t Session::serve(std::string_view input) {
@@ -223,13 +211,8 @@ std::size_t Session::serve(std::string_view input) {
 
 protocol::ParseResult Session::parse(std::string_view input, protocol::Request& request) const {
   const bool identified = in<Serving>();
-  protocol::ParseLimits limits = protocol::kLimitsBeforeLogin;
-  if (identified) {
-    limits = {};
-    limits.value_bytes = worker_.config().limits.value_bytes;
-    limits.keys = worker_.config().limits.keys_per_request;
-    limits.get_line_bytes = limits.keys * (protocol::kMaxKey + 1) + limits.line_bytes;
-  }
+  const protocol::ParseLimits& limits =
+      identified ? worker_.snapshot().parse_limits : protocol::kLimitsBeforeLogin;
   if (protocol_ == protocol::Dialect::Binary) return protocol::parse_binary(input, limits, request);
   return identified ? protocol::parse_text(input, limits, request)
                     : protocol::parse_text_before_login(input, limits, request);
@@ -258,8 +241,6 @@ std::size_t Session::serve_one(std::string_view input) {
     swallow_ = broken->swallow;
     return in<Draining>() ? input.size() : broken->consumed;
   }
-  if (request.caller.command == protocol::Command::MetaGet && in<Serving>())
-    request.may_recache = policy()->allows(protocol::Command::Set, request.keys.front());
   if (!on_request(request)) {
     held_back_ = true;
     return 0;

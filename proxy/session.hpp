@@ -130,10 +130,9 @@ class Session {
   // How much of the input it took; 0: not whole yet, or held back.
   std::size_t serve_one(std::string_view input);
   protocol::ParseResult parse(std::string_view input, protocol::Request& request) const;
-  std::size_t keys_at_a_time() const;
 
   // --- requests (session_requests.cpp). They return false if the request must be held back for now.
-  bool on_request(const protocol::Request& request);
+  bool on_request(protocol::Request& request);
   bool on_broken(const protocol::Request& request, const protocol::Broken& broken);
   bool carry_out(Action action, const protocol::Request& request);
   bool forward(const protocol::Request& request);

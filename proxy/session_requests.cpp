@@ -25,7 +25,7 @@ void Session::refuse(const protocol::Caller& caller, Refusal refusal) {
   queue_.say(std::move(text));
 }
 
-bool Session::on_request(const protocol::Request& request) {
+bool Session::on_request(protocol::Request& request) {
   if (is_login_in_disguise(request)) return log_in_text(request);
   const bool before_login = !in<Serving>();
   if (before_login && protocol_ == Dialect::Text && request.caller.command == protocol::Command::Set)
@@ -105,7 +105,7 @@ bool Session::forward(const protocol::Request& request) {
     refuse(request.caller, Refusal::Unsupported);
     return true;
   }
-  const std::size_t most = keys_at_a_time();
+  const std::size_t most = worker_.snapshot().keys_in_flight;
   if (queue_.in_flight() != 0 && queue_.load() + request.keys.size() > most) return false;
   const bool divisible = protocol::row(request.caller.command).reply == protocol::ReplyShape::Values;
   if (divisible && request.keys.size() > most) {
@@ -140,7 +140,7 @@ bool Session::send_window(Windows& windows) {
   request.clear();
   request.caller = windows.caller;
   request.exptime = windows.exptime;
-  const std::size_t most = keys_at_a_time();
+  const std::size_t most = worker_.snapshot().keys_in_flight;
   const std::string_view keys = windows.keys;
   while (windows.next < keys.size() && request.keys.size() < most) {
     const std::size_t end = keys.find(' ', windows.next);

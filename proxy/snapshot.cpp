@@ -1,10 +1,32 @@
 #include "proxy/snapshot.hpp"
 
+#include <algorithm>
 #include <utility>
 
+#include "protocol/key.hpp"
 #include "proxy/tls.hpp"
 
 namespace mcgate::proxy {
+namespace {
+
+// What stands around a value in a reply, at the most: VALUE, key, numbers and line ends, or a header.
+constexpr std::size_t kAroundValue = 512;
+
+std::size_t keys_with_room(const conf::Limits& limits) {
+  const std::size_t room =
+      limits.session_output_bytes - std::min(limits.session_output_bytes, kOutputHighWater);
+  return std::clamp<std::size_t>(room / (limits.value_bytes + kAroundValue), 1, limits.requests_in_flight);
+}
+
+protocol::ParseLimits limits_once_identified(const conf::Limits& limits) {
+  protocol::ParseLimits parse;
+  parse.value_bytes = limits.value_bytes;
+  parse.keys = limits.keys_per_request;
+  parse.get_line_bytes = parse.keys * (protocol::kMaxKey + 1) + parse.line_bytes;
+  return parse;
+}
+
+}  // namespace
 
 std::expected<std::shared_ptr<const Snapshot>, std::vector<conf::Problem>> Snapshot::build(
     conf::Config config) {
@@ -29,6 +51,8 @@ std::expected<std::shared_ptr<const Snapshot>, std::vector<conf::Problem>> Snaps
     snapshot->tls.push_back(std::move(context));
   }
   if (!problems.empty()) return std::unexpected(std::move(problems));
+  snapshot->keys_in_flight = keys_with_room(config.limits);
+  snapshot->parse_limits = limits_once_identified(config.limits);
   snapshot->config = std::move(config);
   return snapshot;
 }

@@ -209,11 +209,6 @@ void Worker::end_lease(SessionId id) {
 
 // --- the turn
 
-Clock::time_point Worker::now() {
-  if (!now_) now_ = Clock::now();
-  return *now_;
-}
-
 void Worker::mark(SessionId id) {
   Place& place = places_[id.index];
   if (place.generation != id.generation || std::exchange(place.marked, true)) return;
@@ -221,8 +216,7 @@ void Worker::mark(SessionId id) {
 }
 
 void Worker::mark(Link& link) {
-  if (std::find(marked_links_.begin(), marked_links_.end(), &link) == marked_links_.end())
-    marked_links_.push_back(&link);
+  if (!std::exchange(link.marked_, true)) marked_links_.push_back(&link);
 }
 
 void Worker::end_turn() {
@@ -232,6 +226,7 @@ void Worker::end_turn() {
     while (!marked_links_.empty()) {
       Link* link = marked_links_.back();
       marked_links_.pop_back();
+      link->marked_ = false;
       link->flush();
     }
     for (const SessionId id : std::exchange(marked_sessions_, {})) {

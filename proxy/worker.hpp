@@ -83,7 +83,10 @@ class Worker {
   const Snapshot& snapshot() const { return *snapshot_; }
   const conf::Config& config() const { return snapshot_->config; }
   // The time of this turn: taken when first asked for.
-  Clock::time_point now();
+  Clock::time_point now() {
+    if (!now_) now_ = Clock::now();
+    return *now_;
+  }
   std::mt19937& jitter() { return jitter_; }
   protocol::Request& request() { return request_; }
   std::span<char> raw() { return raw_; }

@@ -37,6 +37,7 @@ bool expected_for(std::uint8_t kind, std::uint8_t age, Expected& expected) {
   expected.caller = {command.command, meta ? Dialect::Meta : Dialect::Text, kind >= 64, 0, 0};
   expected.keys = command.keys == KeyCount::Many ? "a bc a" : "a";
   expected.meta_flags = "k O1 s v t c f h l b";
+  expected.meta_letters = FlagSet{"kOsvtcfhlb"};
   expected.meta_key_sent = "YQ==";
   return true;
 }

@@ -20,6 +20,11 @@ Expected for_meta(Command command, std::string_view flags, bool quiet = false) {
   const bool encoded = (' ' + std::string{flags} + ' ').find(" b ") != std::string::npos;
   expected.sequence = 77;
   expected.meta_flags = flags;
+  bool begins = true;
+  for (const char c : flags) {
+    if (begins) expected.meta_letters.add(c);
+    begins = c == ' ';
+  }
   expected.meta_key_sent = encoded ? "c2VjcmV0" : "secret";
   expected.caller.quiet = quiet;
   return expected;
