@@ -229,12 +229,14 @@ void Worker::end_turn() {
       link->marked_ = false;
       link->flush();
     }
-    for (const SessionId id : std::exchange(marked_sessions_, {})) {
+    flushed_sessions_.swap(marked_sessions_);
+    for (const SessionId id : flushed_sessions_) {
       Session* marked = session(id);
       if (marked == nullptr) continue;
       places_[id.index].marked = false;
       marked->flush();
     }
+    flushed_sessions_.clear();
   }
   dead_sessions_.clear();
   dead_links_.clear();

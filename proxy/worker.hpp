@@ -160,6 +160,7 @@ class Worker {
   std::vector<std::uint32_t> free_places_;
   std::size_t sessions_ = 0;
   std::vector<SessionId> marked_sessions_;
+  std::vector<SessionId> flushed_sessions_;  // the same of the round at hand; empty between rounds
   std::vector<Link*> marked_links_;
   // What died this turn; destroyed when no callback of theirs can be running.
   std::vector<std::unique_ptr<Session>> dead_sessions_;
