@@ -102,6 +102,7 @@ Transport::Read Transport::read(std::span<char> raw, std::span<char> plain) {
 
 Transport::Read Transport::read_tls(std::string_view raw, std::span<char> plain, State state) {
   incoming_ = raw;
+  between_records_ = false;
   std::size_t filled = 0;
   for (;;) {
     forget_tls_errors();
@@ -118,7 +119,8 @@ Transport::Read Transport::read_tls(std::string_view raw, std::span<char> plain,
       established_ = true;
       filled += got;
       // No read-ahead: what is not in incoming_ is at most the rest of this record.
-      if (incoming_.empty() && SSL_has_pending(ssl_.get()) == 0) break;
+      between_records_ = incoming_.empty() && SSL_has_pending(ssl_.get()) == 0;
+      if (between_records_) break;
       if (filled < plain.size()) continue;
       // kPlainBytes rules it out; were it wrong, bytes would be lost in silence.
       state = fail("TLS gave more than was sent");
@@ -188,7 +190,9 @@ void Transport::keep_buffers() {
 }
 
 void Transport::release_buffers() {
-  if (ssl_) SSL_free_buffers(ssl_.get());  // does nothing while they hold something
+  // Versions before 3.0.14 free them under a record whose header has come and whose body has not
+  // (CVE-2024-4741).
+  if (between_records_) SSL_free_buffers(ssl_.get());
   sealed_.release_if_empty(0);
 }
 

@@ -76,8 +76,9 @@ class Transport {
   Fd fd_;
   SslPtr ssl_;
   bool established_ = false;
-  std::string_view incoming_;  // what TLS may still read of this turn's recv()
-  Buffer sealed_;              // TLS records to send
+  bool between_records_ = false;  // TLS has read all that came, and no part of a record is among it
+  std::string_view incoming_;     // what TLS may still read of this turn's recv()
+  Buffer sealed_;                 // TLS records to send
   std::string error_;
 
   friend struct TransportBio;
