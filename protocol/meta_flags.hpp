@@ -85,9 +85,7 @@ inline constexpr std::array<MetaFlagRow, 25> kRows{{
     {'D', FlagArgument::Word64, true,  kNo,      kNo,           kNo,      kYes},
 }};
 // clang-format on
-}  // namespace meta_flags
 
-namespace meta_flags {
 // Where each letter has its row, from 'A' on; kRows.size() where it has none.
 inline constexpr auto kRowOf = [] {
   std::array<std::uint8_t, 'z' - 'A' + 1> rows{};

@@ -86,17 +86,13 @@ Problem take_flag(Request& request, std::string_view token) {
 
 // The classic command that does what this one does: whoever is denied that is denied this.
 Command counterpart(const Request& request) {
+  const auto mode = std::ranges::find(request.meta_flags, 'M', &MetaFlag::letter);
+  const char letter = mode == request.meta_flags.end() ? '\0' : mode->argument.front();
   switch (request.caller.command) {
     case Command::MetaGet:
       return Command::Get;
     case Command::MetaDelete:
       return Command::Delete;
-    default:
-      break;
-  }
-  const auto mode = std::ranges::find(request.meta_flags, 'M', &MetaFlag::letter);
-  const char letter = mode == request.meta_flags.end() ? '\0' : mode->argument.front();
-  switch (request.caller.command) {
     case Command::MetaArithmetic:
       return letter == 'D' ? Command::Decr : Command::Incr;
     default:

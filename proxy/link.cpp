@@ -82,14 +82,14 @@ void Link::start_probe() {
   state_ = State::Probing;
   output_.append(dialect_ == protocol::Dialect::Binary ? protocol::binary_probe() : protocol::kTextProbe);
   event_add(read_event_.get(), nullptr);
-  worker_.mark(*this);
+  mark();
 }
 
 void Link::on_writable() {
   if (state_ == State::Connecting) {
     start_probe();
   } else {
-    worker_.mark(*this);
+    mark();
   }
 }
 
@@ -142,10 +142,15 @@ void Link::send(const protocol::Request& request, SessionId session, bool window
   } else {
     protocol::compose(request, sequence_, output_.tail());
   }
-  worker_.mark(*this);
+  mark();
+}
+
+void Link::mark() {
+  if (!std::exchange(marked_, true)) worker_.mark(*this);
 }
 
 void Link::flush() {
+  marked_ = false;
   end_line();
   while (!output_.empty() && fd_) {
     const ssize_t sent = ::send(fd_.get(), output_.view().data(), output_.size(), MSG_NOSIGNAL);
@@ -260,7 +265,7 @@ void Link::become_ready(const protocol::ProbeAnswer& answer) {
   pending.sent_at = worker_.now();
   pending.expected = leased_expected_;
   output_.append(leased_request_);
-  worker_.mark(*this);
+  mark();
 }
 
 std::optional<std::size_t> Link::read_replies(std::string_view input) {

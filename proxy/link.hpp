@@ -64,8 +64,6 @@ class Link {
   bool over() const { return state_ == State::Down && lessee_.has_value(); }
 
  private:
-  friend class Worker;  // keeps marked_
-
   enum class State : std::uint8_t { Down, Connecting, Probing, Ready };
   struct Pending {
     SessionId session;
@@ -77,6 +75,8 @@ class Link {
   // Whether a request goes onto the get line that ends the output, and if so notes its key there.
   bool joins_line(const protocol::Request& request, bool window_goes_on);
   void end_line();
+  // The worker is to flush it when the turn ends.
+  void mark();
   // Whether silence is a failure: not of a watch, nor while we do not read.
   bool must_progress() const;
 
@@ -119,7 +119,7 @@ class Link {
   Ring<Pending> pending_;
   std::vector<SessionId> held_back_;
   bool reading_ = false;
-  bool marked_ = false;  // the worker will flush it when the turn ends
+  bool marked_ = false;
 
   // Of a leased link.
   std::optional<SessionId> lessee_;

@@ -216,7 +216,7 @@ void Worker::mark(SessionId id) {
 }
 
 void Worker::mark(Link& link) {
-  if (!std::exchange(link.marked_, true)) marked_links_.push_back(&link);
+  marked_links_.push_back(&link);
 }
 
 void Worker::end_turn() {
@@ -226,7 +226,6 @@ void Worker::end_turn() {
     while (!marked_links_.empty()) {
       Link* link = marked_links_.back();
       marked_links_.pop_back();
-      link->marked_ = false;
       link->flush();
     }
     flushed_sessions_.swap(marked_sessions_);
