@@ -43,7 +43,7 @@ DIFFERENCES = {
               "arguments do not count up; mcgate takes neither"),
     "length": (lambda gate, ref: refused(gate), "memcached cuts lengths to 32 bits and goes on where it can't know how much "
                "data follows; mcgate closes"),
-    "data": (lambda gate, ref: refused(gate) and (gate == ref or ref.startswith(b"SERVER_ERROR object too large")),
+    "large data": (lambda gate, ref: refused(gate) and (gate == ref or ref.startswith(b"SERVER_ERROR object too large")),
              "where a value is too large and ends wrongly too, memcached tells the one and mcgate the other; and memcached "
              "drops the old item"),
     "word": (lambda gate, ref: gate == b"CLIENT_ERROR line too long\r\n", "memcached takes a line longer than its bound if it "
