@@ -41,7 +41,7 @@ class Buffer {
   // Gives the memory back if nothing is held and it is more than `kept` bytes. Whoever will soon need some
   // again keeps what is usual, and gives back all when idle.
   static constexpr std::size_t kUsual = 16'384;
-  void release_if_empty(std::size_t kept = kUsual) {
+  void release_if_empty(std::size_t kept) {
     if (empty() && bytes_.capacity() > kept) std::string{}.swap(bytes_);
   }
 

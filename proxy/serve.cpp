@@ -59,6 +59,9 @@ std::expected<void, std::string> want_descriptors(const conf::Config& config, st
 // What the last worker to stop wakes the control thread with.
 constexpr int kAllStopped = SIGUSR2;
 
+// How often it looks whether memory is to be given back to the kernel, at the least.
+constexpr timespec kTrimEvery{.tv_sec = 5, .tv_nsec = 0};
+
 sigset_t handled_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -124,7 +127,7 @@ void remove_socket_files(const std::vector<SocketFile>& files) {
 class Crew {
  public:
   Crew(Shared& shared, std::shared_ptr<const Snapshot> snapshot, Listening listening)
-      : log_{shared.log}, snapshot_{std::move(snapshot)} {
+      : shared_{shared}, log_{shared.log}, snapshot_{std::move(snapshot)} {
     for (std::uint32_t i = 0; i < listening.size(); ++i)
       workers_.push_back(std::make_unique<Worker>(i, shared, snapshot_, std::move(listening[i])));
   }
@@ -145,12 +148,22 @@ class Crew {
       });
     }
     while (running > 0) {
-      int signal = 0;
-      if (::sigwait(&signals, &signal) == 0 && running > 0) on_signal(signal);
+      const int signal = ::sigtimedwait(&signals, nullptr, &kTrimEvery);
+      if (signal > 0 && running > 0) on_signal(signal);
+      trim();
     }
   }
 
  private:
+  // What idle sessions gave back lies between what others keep, from where the kernel never gets it by
+  // itself.
+  void trim() {
+    constexpr std::size_t kWorthIt = 64;  // sessions: some 2 MB
+    if (shared_.rested < kWorthIt) return;
+    shared_.rested = 0;
+    ::malloc_trim(0);
+  }
+
   void on_signal(int signal) {
     if (signal == kAllStopped) return;
     if (signal == SIGHUP) {
@@ -177,6 +190,7 @@ class Crew {
     log_.info("reloaded", {{"users", snapshot_->config.users.size()}});
   }
 
+  Shared& shared_;
   const Log& log_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -17,6 +17,9 @@ constexpr std::size_t kAheadBytes = 65'536;
 // What is read at once from someone who has not logged in: with a partial log-in message and TLS's
 // own state, all that a stranger can make us hold.
 constexpr std::size_t kStrangerBytes = 4096;
+// How often a session must have been read from before it keeps its buffers: many log in, ask once and idle,
+// and what each of them frees late lies scattered over the heap, which never shrinks then.
+constexpr std::uint8_t kBusyReads = 4;
 // How long a session that idles keeps its buffers for what may come next.
 constexpr std::chrono::milliseconds kKeepBuffers{200};
 // How long a client has to see that we have ended.
@@ -79,7 +82,6 @@ void Session::become(Phase next) {
   };
   if (!(nobody(phase_) && nobody(next))) phase_since_ = worker_.now();
   phase_ = std::move(next);
-  if (in<Serving>()) transport_.keep_buffers();
 }
 
 // --- bytes in
@@ -103,6 +105,10 @@ void Session::on_readable() {
     return;
   }
   last_active_ = worker_.now();
+  if (in<Serving>() && reads_served_ < kBusyReads) {
+    ++reads_served_;
+    if (reads_served_ == kBusyReads) transport_.keep_buffers();
+  }
   if (in<Handshaking>() && transport_.established()) on_established();
   if (!bytes.empty()) take(bytes);
   if (stranger) wipe_in_place(bytes);  // there may have been a password in it
@@ -283,7 +289,7 @@ void Session::flush() {
     linger();
     if (closed_) return;
   }
-  input_.release_if_empty(policy() != nullptr ? Buffer::kUsual : 0);
+  input_.release_if_empty(transport_.kept_bytes());
   watch_for_input();
 }
 
@@ -349,13 +355,17 @@ bool Session::idle() const {
   return !waits && queue_.in_flight() == 0 && output_.empty() && !transport_.pending();
 }
 
+void Session::rest() {
+  reads_served_ = 0;
+  transport_.release_buffers();
+  input_.release_if_empty(0);
+  output_.release_if_empty(0);
+  worker_.shared().rested.fetch_add(1, std::memory_order_relaxed);
+}
+
 void Session::tick(Clock::time_point now) {
   if (closed_) return;
-  if (now - last_active_ > kKeepBuffers && idle()) {
-    input_.release_if_empty(0);
-    output_.release_if_empty(0);
-    transport_.release_buffers();
-  }
+  if (transport_.keeps_buffers() && now - last_active_ > kKeepBuffers && idle()) rest();
   const conf::Timeouts& timeouts = worker_.config().timeouts;
   const auto past = [now](Clock::time_point since, std::chrono::milliseconds limit) {
     return limit.count() != 0 && now - since > limit;

@@ -125,6 +125,8 @@ class Session {
   void resume();
   bool can_serve() const;
   bool idle() const;
+  // Gives back what it kept while it was busy.
+  void rest();
   bool in_endless_stream() const;
   std::size_t serve(std::string_view input);
   // How much of the input it took; 0: not whole yet, or held back.
@@ -186,6 +188,7 @@ class Session {
   Phase phase_ = Handshaking{};
   std::optional<protocol::Dialect> protocol_;  // Text or Binary, from the first byte
   bool had_request_ = false;
+  std::uint8_t reads_served_ = 0;  // while it serves, since it last rested; counted until it is busy
   int failed_logins_ = 0;
   std::optional<Windows> windows_;
 

@@ -173,23 +173,26 @@ bool Transport::send(Buffer& out) {
 bool Transport::write(Buffer& out) {
   if (!ssl_) {
     const bool kept = send(out);
-    out.release_if_empty();
+    out.release_if_empty(kept_bytes());
     return kept;
   }
   do {
     const bool sealed = !established_ || seal(out);
     if (!send(sealed_) || !sealed) return false;  // where TLS failed, its alert still goes out
   } while (established_ && !out.empty() && sealed_.empty());
-  sealed_.release_if_empty();
-  out.release_if_empty();
+  sealed_.release_if_empty(kept_bytes());
+  out.release_if_empty(kept_bytes());
   return true;
 }
 
 void Transport::keep_buffers() {
+  keeps_buffers_ = true;
   if (ssl_) SSL_clear_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS);
 }
 
 void Transport::release_buffers() {
+  keeps_buffers_ = false;
+  if (ssl_) SSL_set_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS);
   // Versions before 3.0.14 free them under a record whose header has come and whose body has not
   // (CVE-2024-4741).
   if (between_records_) SSL_free_buffers(ssl_.get());

@@ -52,10 +52,12 @@ class Transport {
   // Bytes taken over from `out` but not yet sent.
   bool pending() const { return !sealed_.empty(); }
 
-  // TLS's buffers are given back after each record, which strangers pay for, until they are to be kept; then
-  // they are given back, with our own, by release_buffers().
+  // Buffers, TLS's and our own, are given back as soon as they are empty, but between these two.
   void keep_buffers();
   void release_buffers();
+  bool keeps_buffers() const { return keeps_buffers_; }
+  // What an empty buffer may keep.
+  std::size_t kept_bytes() const { return keeps_buffers_ ? Buffer::kUsual : 0; }
 
   // Says to the client that no more will come, after all that was written (TLS's close_notify; the caller
   // must then write() and half-close).
@@ -76,6 +78,7 @@ class Transport {
   Fd fd_;
   SslPtr ssl_;
   bool established_ = false;
+  bool keeps_buffers_ = false;
   bool between_records_ = false;  // TLS has read all that came, and no part of a record is among it
   std::string_view incoming_;     // what TLS may still read of this turn's recv()
   Buffer sealed_;                 // TLS records to send

@@ -35,6 +35,8 @@ struct Shared {
   auth::LoginRunners& runners;
   auth::Remembered& remembered;
   std::atomic<std::size_t> sessions{0};
+  // Sessions that gave their buffers back since the kernel was last given what is free.
+  std::atomic<std::size_t> rested{0};
 };
 
 // Messages from other threads to a worker. Outlives the worker as long as anyone may post.

@@ -2,6 +2,7 @@
 and TLS's own answers."""
 
 import select
+import time
 import unittest
 
 import harness
@@ -98,6 +99,28 @@ class Memory(LimitsCase):
         push(client.socket, pieces, 24 * MEGABYTE)
         self.assertEqual(self.connect().get(b"alice:a"), None)
         self.assert_grew_less(before, 8 * MEGABYTE)
+
+
+    def test_buffers_of_those_who_were_busy(self):
+        self.start([harness.tls_listener()])
+        self.connect().get(b"alice:a")
+        before = resident(self.gate)
+        if before is None:
+            return
+        clients = []
+        for _ in range(300):
+            # Busy at once, so that what it frees lies between what the next ones keep: at the heap's end, up to 64 MB
+            # stay for values to come.
+            clients.append(self.connect())
+            for _ in range(8):
+                self.assertEqual(clients[-1].get(b"alice:a"), None)
+        # TLS's alone come to some 33 KB each. Waited for: the time it takes is no promise.
+        deadline = time.monotonic() + harness.START_TIMEOUT
+        while (grew := (resident(self.gate) - before) / len(clients)) > 24 * 1024 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        self.assertLess(grew, 24 * 1024)
+        for client in clients:
+            self.assertEqual(client.get(b"alice:a"), None)
 
 
 @harness.needs_mcgate

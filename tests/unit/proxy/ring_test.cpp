@@ -52,7 +52,7 @@ TEST_CASE("a buffer keeps what was not consumed, whatever the sizes") {
     buffer.consume(taken);
     model.erase(0, taken);
     REQUIRE(buffer.view() == model);
-    buffer.release_if_empty();
+    buffer.release_if_empty(Buffer::kUsual);
     REQUIRE(buffer.size() == model.size());
   }
 }
