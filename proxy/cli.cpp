@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "conf/config.hpp"
+#include "proxy/command_list.hpp"
 #include "proxy/serve.hpp"
 #include "proxy/snapshot.hpp"
 #include "proxy/user_command.hpp"
@@ -86,11 +87,16 @@ void describe(CLI::App& app, Options& options) {
       ->fallthrough()
       ->excludes(test);
   app.add_subcommand("check", "Say what is wrong with the configuration")->fallthrough();
+  app.add_subcommand("commands", "List the commands that grants may name")->fallthrough();
   add_user_commands(app, options);
 }
 
 int run(const CLI::App& app, Options& options) {
   if (options.check || app.got_subcommand("check")) return check(options.config_file);
+  if (app.got_subcommand("commands")) {
+    fmt::print("{}", list_commands());
+    return EX_OK;
+  }
   if (!app.got_subcommand("user")) return serve_file(options.config_file);
   if (app.get_subcommand("user")->got_subcommand("add")) {
     options.add.config_file = options.config_file;

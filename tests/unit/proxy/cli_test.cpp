@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "protocol/command.hpp"
+
 using namespace mcgate::proxy;
 
 namespace {
@@ -156,6 +158,16 @@ TEST_CASE("a wrong command line exits with EX_USAGE") {
                                                     {"serve", "check"}}) {
     CAPTURE(arguments.front());
     CHECK(run(arguments).code == EX_USAGE);
+  }
+}
+
+TEST_CASE("commands lists every command that there is") {
+  const Ran ran = run({"commands"});
+  CHECK(ran.code == 0);
+  CHECK(ran.out.starts_with("COMMAND "));
+  for (const mcgate::protocol::CommandRow& row : mcgate::protocol::all_commands()) {
+    CAPTURE(row.name);
+    CHECK(ran.out.find("\n" + std::string{row.name} + "  ") != std::string::npos);
   }
 }
 
