@@ -149,26 +149,39 @@ Policy::Reason Policy::explain(CommandSet needs) const {
 
 // Goes by the rules as written and not by the tree, so that each can be held against the other.
 Policy::Reason Policy::explain(CommandSet needs, const std::string_view* key) const {
-  CommandSet missing = needs;
-  const Rule* granting = nullptr;
+  Reason reason;
+  reason.missing = needs;
+  std::vector<Said> grants;
   for (const Rule& rule : rules_) {
     if (!rule.commands.intersects(needs)) continue;
     if (rule.denies) {
-      if (key != nullptr ? !rule.matches(*key) : !rule.covers_everything()) continue;
-      return {false, rule.role, rule.place,
-              "denied by role " + rule.role + ", line " + std::to_string(rule.place.line)};
+      const bool speaks_of_it = key != nullptr ? rule.matches(*key) : rule.covers_everything();
+      if (speaks_of_it) reason.rules.push_back({rule.role, rule.place});
+      continue;
     }
     if (key != nullptr && !rule.matches(*key)) continue;
+    if (!rule.commands.intersects(reason.missing)) continue;
+    grants.push_back({rule.role, rule.place});
+    reason.missing = reason.missing.without(rule.commands);
+  }
+  const auto decided_by = [&](const Said& rule, std::string_view how) {
+    reason.role = rule.role;
+    reason.place = rule.place;
+    reason.text.append(how).append(" by role ").append(rule.role);
+    reason.text.append(", line ").append(std::to_string(rule.place.line));
+  };
+  reason.denied = !reason.rules.empty();
+  if (reason.denied) {
+    decided_by(reason.rules.front(), "denied");
+  } else if (grants.empty() || !reason.missing.empty()) {
+    reason.text = "no grant of " + names_of(reason.missing) + (key != nullptr ? " on this key" : "");
+  } else {
+    reason.allowed = true;
     // The rule that brought the last right that was missing is the one that decided.
-    if (rule.commands.intersects(missing)) granting = &rule;
-    missing = missing.without(rule.commands);
+    decided_by(grants.back(), "allowed");
+    reason.rules = std::move(grants);
   }
-  if (needs.empty() || granting == nullptr || !missing.empty()) {
-    const std::string where = key != nullptr ? " on this key" : "";
-    return {false, {}, {}, "no grant of " + names_of(missing) + where};
-  }
-  return {true, granting->role, granting->place,
-          "allowed by role " + granting->role + ", line " + std::to_string(granting->place.line)};
+  return reason;
 }
 
 }  // namespace mcgate::auth

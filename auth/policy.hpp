@@ -30,11 +30,18 @@ class Policy {
   bool allows(protocol::CommandSet needs) const;
 
   // Why allows() said what it said, for logs and `explain`: walks all grants, so never per request.
+  struct Said {
+    std::string role;
+    conf::Place place;
+  };
   struct Reason {
     bool allowed = false;
-    std::string role;   // of the rule that decided; empty if no rule speaks of it
-    conf::Place place;  // of that rule
-    std::string text;   // "denied by role web, line 12", "no grant of set on this key"
+    bool denied = false;           // by a denial; else, if it is not allowed, for want of a grant
+    std::string role;              // of the rule that decided; empty if no rule speaks of it
+    conf::Place place;             // of that rule
+    std::string text;              // "denied by role web, line 12", "no grant of set on this key"
+    std::vector<Said> rules;       // all denials that stand in the way, or the grants that it rests upon
+    protocol::CommandSet missing;  // of what is needed, what no grant allows: also where it is denied
   };
   Reason explain(protocol::CommandSet needs, std::string_view key) const;
   Reason explain(protocol::CommandSet needs) const;

@@ -12,6 +12,7 @@
 
 #include "conf/config.hpp"
 #include "proxy/command_list.hpp"
+#include "proxy/explain.hpp"
 #include "proxy/serve.hpp"
 #include "proxy/snapshot.hpp"
 #include "proxy/user_command.hpp"
@@ -35,6 +36,26 @@ void print_warnings(const conf::Config& config) {
   }
 }
 
+int explain_file(const std::string& file, const Question& question) {
+  const auto config = conf::load(file);
+  if (!config) {
+    print(config.error());
+    return EX_CONFIG;
+  }
+  const auto directory = auth::Directory::build(*config);
+  if (!directory) {
+    print(directory.error());
+    return EX_CONFIG;
+  }
+  const auto explanation = explain(*config, *directory, question);
+  if (!explanation) {
+    fmt::print(stderr, "mcgate explain: {}\n", explanation.error());
+    return EX_USAGE;
+  }
+  fmt::print("{}", format(*explanation));
+  return explanation->allowed ? EX_OK : 1;
+}
+
 int serve_file(const std::string& file) {
   auto config = conf::load(file);
   if (config) return serve(std::move(*config));
@@ -48,6 +69,7 @@ struct Options {
   bool check = false;
   UserAddOptions add;
   UserPasswdOptions passwd;
+  Question question;
 };
 
 CLI::Option* add_iterations(CLI::App& command, std::uint32_t& iterations) {
@@ -76,6 +98,19 @@ void add_user_commands(CLI::App& app, Options& options) {
   add_iterations(*passwd, options.passwd.iterations);
 }
 
+void add_explain(CLI::App& app, Question& question) {
+  CLI::App* explain = app.add_subcommand("explain", "Say what would become of a request, and by which rule");
+  explain->fallthrough();
+  explain->add_option("--user", question.user, "Who asks")->type_name("NAME");
+  explain
+      ->add_option("--command", question.command, "A command, as grants name it; after mg, ms, md, ma: flags")
+      ->required();
+  explain->add_option("--key", question.key, "Its key");
+  explain->add_option("--from", question.from, "The client's IP address, or unix")->type_name("ADDRESS");
+  explain->add_option("--listener", question.listener, "The listener's address, as configured")
+      ->type_name("ADDRESS");
+}
+
 void describe(CLI::App& app, Options& options) {
   app.set_version_flag("--version", std::string{"mcgate "} + MCGATE_VERSION);
   app.add_option("-c,--config", options.config_file, "The configuration file")
@@ -88,6 +123,7 @@ void describe(CLI::App& app, Options& options) {
       ->excludes(test);
   app.add_subcommand("check", "Say what is wrong with the configuration")->fallthrough();
   app.add_subcommand("commands", "List the commands that grants may name")->fallthrough();
+  add_explain(app, options.question);
   add_user_commands(app, options);
 }
 
@@ -97,6 +133,7 @@ int run(const CLI::App& app, Options& options) {
     fmt::print("{}", list_commands());
     return EX_OK;
   }
+  if (app.got_subcommand("explain")) return explain_file(options.config_file, options.question);
   if (!app.got_subcommand("user")) return serve_file(options.config_file);
   if (app.get_subcommand("user")->got_subcommand("add")) {
     options.add.config_file = options.config_file;

@@ -190,6 +190,7 @@ class RandomPolicy {
  private:
   conf::Grant rule() {
     conf::Grant made;
+    made.place.line = ++line_;
     made.commands = commands();
     for (auto count = below(5); count > 0; --count) {
       made.keys.push_back(key());
@@ -198,6 +199,7 @@ class RandomPolicy {
     return made;
   }
   std::mt19937 random_;
+  std::uint32_t line_ = 0;    // of the rule, by which it is known
   std::string_view letters_;  // few, so that keys meet prefixes often
 };
 
@@ -223,6 +225,36 @@ TEST_CASE("policy: tree, explanation and plain reading agree on random policies"
     }
   }
   CHECK(allowed > 1000);  // the comparison saw both answers
+}
+
+TEST_CASE("policy: what an explanation names is all that stands in the way, and all that is missing") {
+  std::size_t denied = 0;
+  for (std::uint32_t seed = 0; seed < 500; ++seed) {
+    RandomPolicy random{seed};
+    const std::vector<conf::Role> roles{random.role(), random.role()};
+    const Policy policy = policy_of(roles);
+    for (int i = 0; i < 20; ++i) {
+      const auto key = random.key();
+      const auto needs = random.commands();
+      const auto reason = policy.explain(needs, key);
+      if (needs.empty() || reason.allowed) continue;
+      denied += reason.denied ? 1 : 0;
+      CAPTURE(seed);
+      CAPTURE(key);
+      std::vector<conf::Role> changed = roles;
+      for (auto& one : changed)
+        std::erase_if(one.deny, [&](const conf::Grant& rule) {
+          return std::ranges::any_of(reason.rules,
+                                     [&](const auto& said) { return said.place.line == rule.place.line; });
+        });
+      REQUIRE(policy_of(changed).allows(needs, key) == reason.missing.empty());
+      changed.push_back(role("more", {grant(reason.missing, {})}));
+      changed.back().allow.front().keys = {key};
+      changed.back().allow.front().exact = {true};
+      REQUIRE(policy_of(changed).allows(needs, key));
+    }
+  }
+  CHECK(denied > 500);
 }
 
 // A role as the configuration would write it.

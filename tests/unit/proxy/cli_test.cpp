@@ -161,6 +161,39 @@ TEST_CASE("a wrong command line exits with EX_USAGE") {
   }
 }
 
+TEST_CASE("explain exits with what it says") {
+  const TemporaryFile file{std::string{kGood} +
+                           "[[user]]\nname = \"u\"\nroles = [\"r\"]\n[role.r]\n"
+                           "allow = [{ commands = [\"get\"], keys = [\"a*\"] }]\n"};
+  const TemporaryFile broken{"workers = 1\n"};
+  struct Row {
+    std::vector<const char*> arguments;
+    int code;
+    std::string out, err;
+  };
+  for (const Row& row : {
+           Row{{"--user", "u", "--command", "get", "--key", "ab"},
+               0,
+               "allowed: by role r, " + file.name() + ":9:10\n",
+               ""},
+           Row{{"--user", "u", "--command", "get", "--key", "b"}, 1, "refused: no grant of get", ""},
+           Row{{"--user", "u", "--command", "get"}, EX_USAGE, "", "mcgate explain: get needs a key: --key\n"},
+           Row{{"--user", "u", "--key", "a"}, EX_USAGE, "", "--command is required"},
+           Row{{"--command", "get", "--key", "a"}, EX_USAGE, "", "mcgate explain: who asks?"},
+       }) {
+    std::vector<const char*> arguments{"-c", file.name().c_str(), "explain"};
+    arguments.insert(arguments.end(), row.arguments.begin(), row.arguments.end());
+    const Ran ran = run(arguments);
+    CAPTURE(ran.err);
+    CHECK(ran.code == row.code);
+    CHECK(ran.out.starts_with(row.out));
+    CHECK(ran.err.starts_with(row.err));
+  }
+  const Ran ran =
+      run({"explain", "-c", broken.name().c_str(), "--user", "u", "--command", "get", "--key", "a"});
+  CHECK(ran.code == EX_CONFIG);
+}
+
 TEST_CASE("commands lists every command that there is") {
   const Ran ran = run({"commands"});
   CHECK(ran.code == 0);
