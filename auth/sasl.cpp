@@ -89,6 +89,14 @@ SaslExchange::SaslExchange(std::shared_ptr<const Directory> directory, Peer peer
 
 SaslExchange::~SaslExchange() = default;
 
+bool SaslExchange::is_plain() const {
+  return connection_ && connection_->mechanism == name(Proof::Plain);
+}
+
+std::string SaslExchange::claimed() const {
+  return connection_ ? connection_->credentials.claimed() : std::string{};
+}
+
 Outcome SaslExchange::start(std::string_view initial_response) {
   if (!connection_) return refuse("mechanism not offered");
   if (connection_->sasl) return refuse("started twice");

@@ -58,6 +58,10 @@ class SaslExchange {
   Outcome start(std::string_view initial_response);
   Outcome step(std::string_view response);
 
+  bool is_plain() const;
+  // Whom the client says it is: any bytes; empty as long as it has not said, and when the exchange is over.
+  std::string claimed() const;
+
  private:
   struct Connection;
 

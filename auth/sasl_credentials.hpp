@@ -28,6 +28,9 @@ class SaslCredentials {
   // exchange was given.
   Outcome conclude(std::string_view user) const;
 
+  // Whom the client says it is; empty as long as that is nobody.
+  const std::string& claimed() const { return claimed_; }
+
   // After it said anything else: why, as far as we know better.
   Refused refuse(std::string_view reason) const;
 

@@ -170,12 +170,26 @@ void read_log(PlacedTable table, Log& log, Problems& problems) {
                  {"error", LogLevel::Error}});
 }
 
+void read_throttle(PlacedTable table, Throttle& throttle, Problems& problems) {
+  SectionReader reader{table, Section::LoginThrottle, problems};
+  reader.integer("failures", throttle.failures);
+  reader.integer("address_failures", throttle.address_failures);
+  reader.seconds("half_life_seconds", throttle.half_life);
+  reader.seconds("delay_seconds", throttle.delay);
+  reader.seconds("longest_delay_seconds", throttle.longest_delay);
+  if (throttle.delay > throttle.longest_delay) {
+    problems.add(reader.place_of("longest_delay_seconds"),
+                 "longest_delay_seconds must be at least delay_seconds");
+  }
+}
+
 void read_login(PlacedTable table, Login& login, Problems& problems) {
   SectionReader reader{table, Section::Login, problems};
   reader.integer("runners", login.runners);
   reader.integer("queue", login.queue);
   reader.integer("remembered", login.remembered);
   if (auto key = reader.text("decoy_key")) login.decoy_key = Secret{std::move(key->text)};
+  if (const auto throttle = reader.table("throttle")) read_throttle(*throttle, login.throttle, problems);
   if (!reader.has("mechanisms")) return;
   login.mechanisms.clear();
   Names names{"mechanism", problems};

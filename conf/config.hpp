@@ -96,12 +96,22 @@ struct Log {
   LogLevel level = LogLevel::Info;
 };
 
+// How failed log-ins slow down those that follow.
+struct Throttle {
+  std::uint32_t failures = 5;                       // of one user from one address, before there is a delay
+  std::uint32_t address_failures = 100;             // of one address, whoever it says it is
+  std::chrono::milliseconds half_life{60'000};      // of the counts
+  std::chrono::milliseconds delay{500};             // at first; doubles with each failure. 0: never any
+  std::chrono::milliseconds longest_delay{15'000};  // and the most that anyone is made to wait
+};
+
 struct Login {
   std::vector<std::string> mechanisms{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};  // at most these
   std::uint32_t runners = 2;                                                       // threads
   std::uint32_t queue = 1024;                                                      // log-ins waiting for one
   std::uint32_t remembered = 4096;                                                 // PLAIN checks remembered
   Secret decoy_key;  // of what unknown users are shown; empty: drawn at random
+  Throttle throttle;
 };
 
 // What a grant allows or denies: every command in `commands` on every key that begins with one of `keys`.

@@ -69,6 +69,13 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::Login,          "queue",                   Integer, 1,     1'000'000,  "1024",            "log-ins waiting for a thread"},
     {Section::Login,          "remembered",              Integer, 0,     10'000'000, "4096",            "successful password checks remembered"},
     {Section::Login,          "decoy_key",               Text,    32,    1024,       "drawn at random", "secret from which unknown users' salts are made"},
+    {Section::Login,          "throttle",                Table,   0,     0,          "see [login.throttle]", "how failed log-ins slow down the next"},
+
+    {Section::LoginThrottle,  "failures",                Integer, 1,     1'000'000,  "5",               "of one user from one address before the next is delayed"},
+    {Section::LoginThrottle,  "address_failures",        Integer, 1,     1'000'000,  "100",             "of one address before its next log-in is delayed"},
+    {Section::LoginThrottle,  "half_life_seconds",       Seconds, 1,     kDay,       "60",              "in which what was counted halves"},
+    {Section::LoginThrottle,  "delay_seconds",           Seconds, 0,     kHour,      "0.5",             "the first delay, doubled with each failure more; 0: no delays"},
+    {Section::LoginThrottle,  "longest_delay_seconds",   Seconds, 1,     kHour,      "15",              "the most that a log-in is made to wait"},
 
     {Section::User,           "name",                    Text,    1,     255,        "",                "the name that the client logs in with"},
     {Section::User,           "secrets",                 Texts,   0,     8,          "[]",              "verifiers, as `mcgate user passwd` writes them; any of them will do"},
@@ -123,6 +130,8 @@ std::string_view title(Section section) {
       return "[log]";
     case Section::Login:
       return "[login]";
+    case Section::LoginThrottle:
+      return "[login.throttle]";
     case Section::User:
       return "[[user]]";
     case Section::Role:

@@ -18,6 +18,7 @@ enum class Section : std::uint8_t {
   Limits,
   Log,
   Login,
+  LoginThrottle,
   User,
   Role,
   Grant,

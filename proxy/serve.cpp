@@ -236,10 +236,11 @@ int serve(conf::Config config) {
   }
   const std::vector<SocketFile> socket_files = hold_socket_files(settings.listeners);
   auth::Remembered remembered{settings.login.remembered};
+  auth::Throttle throttle;
   {
     // A runner may still be at a log-in when the workers are gone: it posts to an inbox nobody empties.
     auth::LoginRunners runners{settings.login.runners, settings.login.queue};
-    Shared shared{log, runners, remembered};
+    Shared shared{log, runners, remembered, throttle};
     Crew crew{shared, *snapshot, std::move(*listening)};
     crew.run(signals);
   }

@@ -78,7 +78,8 @@ void wipe_in_place(std::string_view message) {
 void Session::become(Phase next) {
   // A log-in's time runs on through its messages and its failures.
   const auto nobody = [](const Phase& phase) {
-    return std::holds_alternative<Unidentified>(phase) || std::holds_alternative<LoggingIn>(phase);
+    return std::holds_alternative<Unidentified>(phase) || std::holds_alternative<Delayed>(phase) ||
+           std::holds_alternative<LoggingIn>(phase);
   };
   if (!(nobody(phase_) && nobody(next))) phase_since_ = worker_.now();
   phase_ = std::move(next);
@@ -119,7 +120,7 @@ void Session::on_readable() {
     worker_.log().debug("client_lost", {{"peer", auth::format(peer_)}, {"reason", transport_.error()}});
     transport_.write(output_);  // TLS's alert, if there is one
     close_now();
-  } else if (input_.size() > kAheadBytes && (in<Streaming>() || in<LoggingIn>())) {
+  } else if (input_.size() > kAheadBytes && (in<Streaming>() || logging_in())) {
     close_now();
   } else {
     if (!output_.empty() || transport_.pending()) worker_.mark(id_);
@@ -282,7 +283,7 @@ void Session::flush() {
     if (input_.size() != read || output_.size() != written) worker_.mark(id_);
   }
   const bool all_asked = input_state_ != Input::Open && !held_back_;
-  if (all_asked && !in<LoggingIn>() && !in<Streaming>()) close_after_answers();
+  if (all_asked && !logging_in() && !in<Streaming>()) close_after_answers();
   if (auto* streaming = std::get_if<Streaming>(&phase_))
     streaming->link->set_reading(output_.size() < kOutputHighWater);
   if (in<Draining>() && !unwritten_since_ && output_.empty() && queue_.in_flight() == 0) {
@@ -341,7 +342,7 @@ void Session::close_now() {
 }
 
 void Session::drain() {
-  if (in<Handshaking>() || in<LoggingIn>() || in_endless_stream()) {
+  if (in<Handshaking>() || logging_in() || in_endless_stream()) {
     close_now();
     return;
   }
@@ -351,7 +352,7 @@ void Session::drain() {
 }
 
 bool Session::idle() const {
-  const bool waits = in<Streaming>() || in<LoggingIn>() || held_back_;
+  const bool waits = in<Streaming>() || logging_in() || held_back_;
   return !waits && queue_.in_flight() == 0 && output_.empty() && !transport_.pending();
 }
 
@@ -373,7 +374,7 @@ void Session::tick(Clock::time_point now) {
   std::string_view what;
   if (in<Handshaking>() && past(phase_since_, timeouts.handshake)) {
     what = "timeouts.handshake_seconds";
-  } else if ((in<Unidentified>() || in<LoggingIn>()) && past(phase_since_, timeouts.login)) {
+  } else if ((in<Unidentified>() || logging_in()) && past(phase_since_, timeouts.login)) {
     what = "timeouts.login_seconds";
   } else if (in<Lingering>() && past(phase_since_, kLinger)) {
     what = "linger";

@@ -19,6 +19,7 @@
 #include "protocol/request.hpp"
 #include "proxy/decide.hpp"
 #include "proxy/link.hpp"
+#include "proxy/login_attempt.hpp"
 #include "proxy/reply_queue.hpp"
 #include "proxy/session_id.hpp"
 #include "proxy/snapshot.hpp"
@@ -28,11 +29,11 @@ namespace mcgate::proxy {
 
 class Worker;
 
-// What a log-in runner sends back.
+// What a log-in runner sends back: the attempt, and what came of it; nothing if it found that so many had
+// failed meanwhile that this one must wait first.
 struct LoginResult {
-  std::unique_ptr<auth::SaslExchange> exchange;  // none of a text log-in
-  auth::Outcome outcome;
-  std::shared_ptr<const auth::Directory> judged_by = {};
+  LoginAttempt attempt;
+  std::optional<LoginAttempt::Result> result;
 };
 
 // Wipes a message that may hold a password where it was received: it views a buffer of our own.
@@ -69,6 +70,11 @@ class Session {
   struct Unidentified {
     std::unique_ptr<auth::SaslExchange> exchange;
   };
+  // The client has failed too often: its log-in waits for its turn, and parsing pauses.
+  struct Delayed {
+    LoginAttempt attempt;
+    EventPtr turn;
+  };
   // A runner is at it, or will be; parsing pauses meanwhile. Whoever waits for a runner in vain is skipped:
   // `wanted` lives as long as the phase.
   struct LoggingIn {
@@ -99,7 +105,8 @@ class Session {
     std::size_t next = 0;  // offset of the first that has not gone up
     bool lost = false;     // one failed: the client has its error, the rest is dropped
   };
-  using Phase = std::variant<Handshaking, Unidentified, LoggingIn, Serving, Streaming, Draining, Lingering>;
+  using Phase =
+      std::variant<Handshaking, Unidentified, Delayed, LoggingIn, Serving, Streaming, Draining, Lingering>;
 
   template <typename P>
   bool in() const {
@@ -124,6 +131,8 @@ class Session {
   void take(std::string_view fresh);
   void resume();
   bool can_serve() const;
+  // A log-in is under way, and nothing else happens.
+  bool logging_in() const { return in<Delayed>() || in<LoggingIn>(); }
   bool idle() const;
   // Gives back what it kept while it was busy.
   void rest();
@@ -157,11 +166,22 @@ class Session {
   bool log_in_text(const protocol::Request& request);
   bool log_in_sasl(const protocol::Request& request);
   bool step_sasl(const protocol::Request& request);
-  bool grant_remembered(const protocol::Request& request, std::string_view mechanism);
-  void submit(const protocol::Caller& caller, std::move_only_function<LoginResult()> work);
+  // A log-in of this message, with the configuration of now.
+  LoginAttempt attempt_of(const protocol::Caller& caller, LoginAttempt::Message message) const;
+  // Sends a log-in on its way: now, or when its turn has come.
+  void begin(LoginAttempt attempt);
+  void on_turn();
+  // Past the throttle: settled at once if it is remembered, else by a runner.
+  void go_on(LoginAttempt attempt, bool had_turn);
+  void submit(LoginAttempt attempt, bool had_turn);
   void on_granted(const protocol::Caller& caller, auth::Identity identity);
+  // For the throttle. A runner counts those that it finds by itself.
+  void count_failure(std::string_view user);
+  // Without a look at the password.
+  void refuse_unseen(const protocol::Caller& caller, const auth::Refused& refused);
   // Nobody now, and one failure more.
   void fail_login(const auth::Refused& refused);
+  void log_throttled(std::string_view user, std::optional<std::chrono::milliseconds> wait);
   bool too_many_failures() const;
   void on_refused(const protocol::Caller& caller, const auth::Refused& refused);
 

@@ -49,15 +49,72 @@ void Session::list_mechanisms(const protocol::Caller& caller) {
   queue_.say(std::move(text));
 }
 
-void Session::submit(const protocol::Caller& caller, std::move_only_function<LoginResult()> work) {
+LoginAttempt Session::attempt_of(const protocol::Caller& caller, LoginAttempt::Message message) const {
+  return {caller, peer_, may_send_password(), worker_.snapshot().directory, std::move(message)};
+}
+
+void Session::begin(LoginAttempt attempt) {
+  // What is only answered with a challenge tells nothing of a password: it is the next message that waits.
+  if (!attempt.proves()) {
+    submit(std::move(attempt), true);
+    return;
+  }
+  const auto wait =
+      worker_.shared().throttle.admit(worker_.config().login.throttle, peer_, attempt.user(), worker_.now());
+  if (wait == std::chrono::milliseconds{0}) {
+    go_on(std::move(attempt), false);
+    return;
+  }
+  log_throttled(attempt.user(), wait);
+  if (!wait) {
+    become(Unidentified{});
+    refuse(attempt.caller, Refusal::Busy);
+    return;
+  }
+  EventPtr turn = make_event<&Session::on_turn>(worker_.base(), -1, 0, this);
+  const timeval time = to_timeval(*wait);
+  event_add(turn.get(), &time);
+  become(Delayed{std::move(attempt), std::move(turn)});
+}
+
+void Session::on_turn() {
+  if (closed_ || !in<Delayed>()) return;
+  LoginAttempt attempt = std::move(std::get<Delayed>(phase_).attempt);
+  if (attempt.directory == worker_.snapshot().directory) {
+    go_on(std::move(attempt), true);
+  } else {
+    // Begun under a configuration that no longer holds.
+    become(Unidentified{});
+    refuse(attempt.caller, Refusal::Busy);
+  }
+  worker_.mark(id_);
+}
+
+void Session::go_on(LoginAttempt attempt, bool had_turn) {
+  if (auto identity = attempt.remembered(worker_.shared().remembered)) {
+    become(Unidentified{});
+    on_granted(attempt.caller, std::move(*identity));
+  } else {
+    submit(std::move(attempt), had_turn);
+  }
+}
+
+void Session::submit(LoginAttempt attempt, bool had_turn) {
   const auto wanted = std::make_shared<const char>();
+  const protocol::Caller caller = attempt.caller;
   become(LoggingIn{caller, wanted});
-  auto job = [inbox = worker_.inbox(), id = id_, directory = worker_.snapshot().directory,
-              work = std::move(work)]() mutable {
-    LoginResult result = work();
-    result.judged_by = std::move(directory);
-    inbox->post([id, result = std::move(result)](Worker& worker) mutable {
-      if (Session* session = worker.session(id)) session->on_login_result(std::move(result));
+  auto job = [inbox = worker_.inbox(), id = id_, had_turn, throttle = worker_.config().login.throttle,
+              attempt = std::move(attempt), &shared = worker_.shared()]() mutable {
+    // Many may have been let through at once that were here before any of them had failed.
+    const std::string user = attempt.user();
+    const bool waits = !had_turn && shared.throttle.delays(throttle, attempt.peer, user, Clock::now());
+    LoginResult done{std::move(attempt), std::nullopt};
+    if (!waits) done.result = done.attempt.check(shared.remembered);
+    // Counted here, before the runner looks at the next.
+    if (done.result && std::holds_alternative<auth::Refused>(done.result->outcome))
+      shared.throttle.failed(throttle, done.attempt.peer, user, Clock::now());
+    inbox->post([id, done = std::move(done)](Worker& worker) mutable {
+      if (Session* session = worker.session(id)) session->on_login_result(std::move(done));
     });
   };
   const std::string who = peer_.unix_socket ? "unix" : conf::format(peer_.ip);
@@ -68,7 +125,6 @@ void Session::submit(const protocol::Caller& caller, std::move_only_function<Log
 
 bool Session::log_in_text(const protocol::Request& request) {
   if (queue_.in_flight() != 0) return false;
-  const std::shared_ptr<const auth::Directory>& directory = worker_.snapshot().directory;
   const auto credentials = protocol::parse_login_token(request.value);
   become(Unidentified{});
   if (!listener().text_login) {
@@ -78,6 +134,7 @@ bool Session::log_in_text(const protocol::Request& request) {
   }
   if (!credentials) {
     wipe_in_place(request.value);
+    count_failure({});
     fail_login({std::string{credentials.error()}});
     refuse(request.caller, Refusal::BadLoginToken);
     if (too_many_failures()) close_after_answers();
@@ -87,37 +144,10 @@ bool Session::log_in_text(const protocol::Request& request) {
   conf::Secret password{credentials->password};
   wipe_in_place(request.value);
   if (!may_send_password()) {
-    on_refused(request.caller, {"a password without TLS", std::move(user)});
+    refuse_unseen(request.caller, {"a password without TLS", std::move(user)});
     return true;
   }
-  const auth::User* known = directory->find(user);
-  if (known != nullptr && auth::admits(*known, peer_) &&
-      worker_.shared().remembered.knows(*known, password.reveal())) {
-    on_granted(request.caller, {std::move(user), auth::Proof::Text});
-    return true;
-  }
-  submit(request.caller, [directory, peer = peer_, user = std::move(user), password = std::move(password),
-                          &remembered = worker_.shared().remembered] {
-    LoginResult result{nullptr,
-                       auth::check_password(*directory, peer, user, password.reveal(), auth::Proof::Text)};
-    if (std::holds_alternative<auth::Granted>(result.outcome))
-      remembered.remember(*directory->find(user), password.reveal());
-    return result;
-  });
-  return true;
-}
-
-bool Session::grant_remembered(const protocol::Request& request, std::string_view mechanism) {
-  const auth::Directory& directory = *worker_.snapshot().directory;
-  const bool is_plain = auth::proof_by(mechanism) == auth::Proof::Plain;
-  if (!is_plain || !may_send_password() || !directory.offers(mechanism)) return false;
-  const auto credentials = protocol::parse_plain(request.value);
-  const auth::User* user = credentials ? directory.find(credentials->user) : nullptr;
-  if (user == nullptr || !auth::admits(*user, peer_) ||
-      !worker_.shared().remembered.knows(*user, credentials->password))
-    return false;
-  wipe_in_place(request.value);
-  on_granted(request.caller, {user->name, auth::Proof::Plain});
+  begin(attempt_of(request.caller, LoginAttempt::Text{std::move(user), std::move(password)}));
   return true;
 }
 
@@ -126,20 +156,15 @@ bool Session::log_in_sasl(const protocol::Request& request) {
   if (queue_.in_flight() != 0) return false;
   become(Unidentified{});
   const std::string_view mechanism = request.keys.empty() ? std::string_view{} : request.keys.front();
-  if (grant_remembered(request, mechanism)) return true;
-  const bool is_plain = auth::proof_by(mechanism) == auth::Proof::Plain;
   conf::Secret token{request.value};
   wipe_in_place(request.value);
-  submit(request.caller, [directory = worker_.snapshot().directory, peer = peer_,
-                          mechanism = std::string{mechanism}, may_send_password = may_send_password(),
-                          token = std::move(token), is_plain, &remembered = worker_.shared().remembered] {
-    auto exchange = std::make_unique<auth::SaslExchange>(directory, peer, mechanism, may_send_password);
-    auth::Outcome outcome = exchange->start(token.reveal());
-    const auto credentials = protocol::parse_plain(token.reveal());
-    if (is_plain && std::holds_alternative<auth::Granted>(outcome) && credentials)
-      remembered.remember(*directory->find(credentials->user), credentials->password);
-    return LoginResult{std::move(exchange), std::move(outcome)};
-  });
+  // A name that we read otherwise than libsasl2 does would be counted under another.
+  const bool is_plain = auth::proof_by(mechanism) == auth::Proof::Plain;
+  if (is_plain && !token.empty() && !protocol::parse_plain(token.reveal())) {
+    refuse_unseen(request.caller, {"a malformed message"});
+    return true;
+  }
+  begin(attempt_of(request.caller, LoginAttempt::Start{std::string{mechanism}, std::move(token)}));
   return true;
 }
 
@@ -149,38 +174,37 @@ bool Session::step_sasl(const protocol::Request& request) {
   std::unique_ptr<auth::SaslExchange> exchange = nobody != nullptr ? std::move(nobody->exchange) : nullptr;
   if (!exchange) {
     become(Unidentified{});
-    on_refused(request.caller, {"a step of no log-in"});
+    refuse_unseen(request.caller, {"a step of no log-in"});
     return true;
   }
   conf::Secret token{request.value};
   wipe_in_place(request.value);
-  submit(request.caller, [exchange = std::move(exchange), token = std::move(token)]() mutable {
-    auth::Outcome outcome = exchange->step(token.reveal());
-    return LoginResult{std::move(exchange), std::move(outcome)};
-  });
+  if (exchange->is_plain() && !protocol::parse_plain(token.reveal())) {
+    refuse_unseen(request.caller, {"a malformed message"});
+    return true;
+  }
+  begin(attempt_of(request.caller, LoginAttempt::Step{std::move(exchange), std::move(token)}));
   return true;
 }
 
-void Session::on_login_result(LoginResult result) {
-  const auto* logging_in = std::get_if<LoggingIn>(&phase_);
-  if (closed_ || logging_in == nullptr) return;
-  const protocol::Caller caller = logging_in->caller;
-  if (result.judged_by != worker_.snapshot().directory) {
+void Session::on_login_result(LoginResult done) {
+  if (closed_ || !in<LoggingIn>()) return;
+  const protocol::Caller caller = done.attempt.caller;
+  if (done.attempt.directory != worker_.snapshot().directory) {
     // By a configuration that no longer holds: it may have been by a secret that is gone.
     become(Unidentified{});
     refuse(caller, Refusal::Busy);
-    worker_.mark(id_);
-    return;
-  }
-  if (auto* challenge = std::get_if<auth::Challenge>(&result.outcome)) {
-    become(Unidentified{std::move(result.exchange)});
+  } else if (!done.result) {
+    begin(std::move(done.attempt));
+  } else if (auto* challenge = std::get_if<auth::Challenge>(&done.result->outcome)) {
+    become(Unidentified{std::move(done.result->exchange)});
     std::string text;
     protocol::compose_sasl_challenge(caller, challenge->bytes, text);
     queue_.say(std::move(text));
-  } else if (auto* granted = std::get_if<auth::Granted>(&result.outcome)) {
+  } else if (auto* granted = std::get_if<auth::Granted>(&done.result->outcome)) {
     on_granted(caller, std::move(granted->identity));
   } else {
-    on_refused(caller, std::get<auth::Refused>(result.outcome));
+    on_refused(caller, std::get<auth::Refused>(done.result->outcome));
   }
   worker_.mark(id_);
 }
@@ -249,6 +273,15 @@ bool Session::too_many_failures() const {
   return failed_logins_ >= kMaxFailures;
 }
 
+void Session::count_failure(std::string_view user) {
+  worker_.shared().throttle.failed(worker_.config().login.throttle, peer_, user, worker_.now());
+}
+
+void Session::refuse_unseen(const protocol::Caller& caller, const auth::Refused& refused) {
+  count_failure(refused.user);
+  on_refused(caller, refused);
+}
+
 void Session::fail_login(const auth::Refused& refused) {
   become(Unidentified{});
   ++failed_logins_;
@@ -260,6 +293,22 @@ void Session::fail_login(const auth::Refused& refused) {
                                             {"peer", auth::format(peer_)},
                                             {"transport", transport_.description()},
                                             {"failures", failed_logins_}});
+}
+
+void Session::log_throttled(std::string_view user, std::optional<std::chrono::milliseconds> wait) {
+  if (!worker_.client_log().allow(worker_.now())) return;
+  const bool known = worker_.snapshot().directory->find(user) != nullptr;
+  const std::string_view who = known ? user : "unknown";
+  if (wait) {
+    worker_.log().warning("login_delayed",
+                          {{"user", who}, {"peer", auth::format(peer_)}, {"milliseconds", wait->count()}});
+  } else {
+    worker_.log().warning("login_refused", {{"user", who},
+                                            {"reason", "too many failed log-ins wait"},
+                                            {"peer", auth::format(peer_)},
+                                            {"transport", transport_.description()},
+                                            {"failures", failed_logins_}});
+  }
 }
 
 void Session::on_refused(const protocol::Caller& caller, const auth::Refused& refused) {

@@ -42,6 +42,7 @@ bool Session::on_broken(const protocol::Request& request, const protocol::Broken
   if (of_sasl || of_text_login) {
     if (queue_.in_flight() != 0) return false;
     // A log-in, if a broken one: whoever it was before is nobody now.
+    count_failure({});
     fail_login({"a malformed log-in"});
     queue_.say(broken.reply);
   } else if (in<Serving>()) {

@@ -17,6 +17,7 @@
 
 #include "auth/login_runners.hpp"
 #include "auth/remembered.hpp"
+#include "auth/throttle.hpp"
 #include "protocol/request.hpp"
 #include "proxy/handles.hpp"
 #include "proxy/link.hpp"
@@ -34,6 +35,7 @@ struct Shared {
   const Log& log;
   auth::LoginRunners& runners;
   auth::Remembered& remembered;
+  auth::Throttle& throttle;
   std::atomic<std::size_t> sessions{0};
   // Sessions that gave their buffers back since the kernel was last given what is free.
   std::atomic<std::size_t> rested{0};

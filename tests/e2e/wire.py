@@ -73,15 +73,16 @@ class Closed(Exception):
 
 
 class Connection:
-    """A client's connection. `address` is (host, port), or the path of a Unix socket."""
+    """A client's connection. `address` is (host, port), or the path of a Unix socket; `source` the client's own
+    (host, port), if it matters."""
 
-    def __init__(self, address, tls=None, timeout=TIMEOUT):
+    def __init__(self, address, tls=None, timeout=TIMEOUT, source=None):
         if isinstance(address, str):
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(timeout)
             self.socket.connect(address)
         else:
-            self.socket = socket.create_connection(address, timeout)
+            self.socket = socket.create_connection(address, timeout, source)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             try:

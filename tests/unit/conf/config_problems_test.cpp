@@ -69,6 +69,10 @@ TEST_CASE("each mistake is named with its place") {
        "4:24: mechanism \"PLAIN\" is there already, in line 4"},
       {"[login]\ndecoy_key = \"too short\"",
        "4:13: decoy_key must be a string of 32 to 1024 bytes, not of 9"},
+      {"[login.throttle]\ndelay_seconds = 20", "3:1: longest_delay_seconds must be at least delay_seconds"},
+      {"[login.throttle]\nfailures = 0", "4:12: failures must be an integer from 1 to 1000000, not 0"},
+      {"[login.throttle]\nfailure = 1",
+       "4:1: unknown key \"failure\" in [login.throttle] (did you mean \"failures\"?)"},
       {"[login]\nrunners = 0", "4:11: runners must be an integer from 1 to 256, not 0"},
 
       {"[[user]]", "3:1: [[user]] needs name: the name that the client logs in with"},

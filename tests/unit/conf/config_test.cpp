@@ -93,6 +93,12 @@ runners = 1
 queue = 2
 remembered = 0
 decoy_key = "0123456789abcdef0123456789abcdef"
+[login.throttle]
+failures = 1
+address_failures = 2
+half_life_seconds = 3
+delay_seconds = 0.25
+longest_delay_seconds = 4
 [[user]]
 name = "guest"
 [[user]]
@@ -153,6 +159,11 @@ allow = [{ commands = ["stats items", "flush_all"] }]
   CHECK(config.login.queue == 2);
   CHECK(config.login.remembered == 0);
   CHECK(config.login.decoy_key.reveal() == "0123456789abcdef0123456789abcdef");
+  CHECK(config.login.throttle.failures == 1);
+  CHECK(config.login.throttle.address_failures == 2);
+  CHECK(config.login.throttle.half_life == 3s);
+  CHECK(config.login.throttle.delay == 250ms);
+  CHECK(config.login.throttle.longest_delay == 4s);
 
   REQUIRE(config.users.size() == 2);
   const User& user = config.users[1];

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,9 @@ struct Default {
 };
 
 std::string seconds(std::chrono::milliseconds time) {
-  return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count());
+  std::ostringstream text;
+  text << static_cast<double>(time.count()) / 1000;
+  return text.str();
 }
 
 std::string boolean(bool value) {
@@ -32,6 +35,7 @@ std::vector<Default> defaults() {
   const Listener listener;
   const Limits& limits = config.limits;
   const Timeouts& timeouts = config.timeouts;
+  const Throttle& throttle = config.login.throttle;
   return {
       {Section::Top, "workers", std::to_string(config.workers)},
       {Section::Listener, "text_login", boolean(listener.text_login)},
@@ -56,6 +60,11 @@ std::vector<Default> defaults() {
       {Section::Login, "runners", std::to_string(config.login.runners)},
       {Section::Login, "queue", std::to_string(config.login.queue)},
       {Section::Login, "remembered", std::to_string(config.login.remembered)},
+      {Section::LoginThrottle, "failures", std::to_string(throttle.failures)},
+      {Section::LoginThrottle, "address_failures", std::to_string(throttle.address_failures)},
+      {Section::LoginThrottle, "half_life_seconds", seconds(throttle.half_life)},
+      {Section::LoginThrottle, "delay_seconds", seconds(throttle.delay)},
+      {Section::LoginThrottle, "longest_delay_seconds", seconds(throttle.longest_delay)},
   };
 }
 
