@@ -4,12 +4,12 @@
 #include <sysexits.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <expected>
 #include <utility>
 #include <vector>
 
+#include "auth/advice.hpp"
 #include "conf/config.hpp"
 #include "proxy/command_list.hpp"
 #include "proxy/explain.hpp"
@@ -22,18 +22,6 @@ namespace {
 
 void print(const std::vector<conf::Problem>& problems) {
   for (const conf::Problem& problem : problems) fmt::print(stderr, "{}\n", conf::format(problem));
-}
-
-// What is right, but may not be what was meant.
-void print_warnings(const conf::Config& config) {
-  const bool passwords =
-      std::ranges::any_of(config.users, [](const conf::User& user) { return !user.secrets.empty(); });
-  for (const conf::Listener& listener : config.listeners) {
-    if (!passwords || listener.tls || listener.insecure_passwords || listener.address.is_local()) continue;
-    fmt::print(stderr, "{}\n",
-               conf::format({config.file, listener.place,
-                             "warning: without tls, this listener takes passwords from local clients only"}));
-  }
 }
 
 int explain_file(const std::string& file, const Question& question) {
@@ -156,7 +144,7 @@ int check(const std::string& file) {
     print(snapshot.error());
     return 1;
   }
-  print_warnings((*snapshot)->config);
+  print(auth::advise((*snapshot)->config));
   fmt::print("{}: ok\n", file);
   return EX_OK;
 }
