@@ -31,7 +31,12 @@ class Compiler {
   }
 
   User compile(const conf::User& from) {
-    User user{.name = from.name, .verifiers = {}, .networks = from.networks, .policy = policy_of(from)};
+    User user{.name = from.name,
+              .verifiers = {},
+              .networks = from.networks,
+              .policy = policy_of(from),
+              .name_space = from.name_space,
+              .parse_limits = limits_of(from)};
     for (std::size_t i = 0; i < from.secrets.size(); ++i) {
       auto verifier = parse_verifier(from.secrets[i].reveal());
       if (verifier) {
@@ -49,7 +54,16 @@ class Compiler {
   }
 
  private:
-  // Users whose roles are the same, in whatever order, share a policy.
+  protocol::ParseLimits limits_of(const conf::User& user) const {
+    protocol::ParseLimits limits;
+    limits.value_bytes = config_.limits.value_bytes;
+    limits.keys = config_.limits.keys_per_request;
+    limits.get_line_bytes = limits.keys * (protocol::kMaxKey + 1) + limits.line_bytes;
+    limits.namespace_bytes = user.name_space.size();
+    return limits;
+  }
+
+  // Users whose roles are the same, in whatever order, share a policy; those of namespaces have their own.
   std::shared_ptr<const Policy> policy_of(const conf::User& user) {
     std::vector<const conf::Role*> roles;
     for (const auto& name : user.roles) {
@@ -62,15 +76,16 @@ class Compiler {
     }
     std::ranges::sort(roles);
     roles.erase(std::ranges::unique(roles).begin(), roles.end());
-    auto& policy = policies_[roles];
-    if (!policy) policy = std::make_shared<const Policy>(roles);
+    const auto reach = user.name_space.empty() ? Policy::Reach::Cache : Policy::Reach::Namespace;
+    auto& policy = policies_[{reach, roles}];
+    if (!policy) policy = std::make_shared<const Policy>(roles, reach);
     return policy;
   }
 
   const conf::Config& config_;
   std::vector<conf::Problem>& problems_;
   std::map<std::string_view, const conf::Role*> roles_;
-  std::map<std::vector<const conf::Role*>, std::shared_ptr<const Policy>> policies_;
+  std::map<std::pair<Policy::Reach, std::vector<const conf::Role*>>, std::shared_ptr<const Policy>> policies_;
 };
 
 bool has(const User& user, Hash hash) {

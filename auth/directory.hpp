@@ -18,6 +18,7 @@
 #include "auth/policy.hpp"
 #include "auth/verifier.hpp"
 #include "conf/config.hpp"
+#include "protocol/request.hpp"
 
 namespace mcgate::auth {
 
@@ -26,6 +27,8 @@ struct User {
   std::vector<Verifier> verifiers;
   std::vector<conf::Network> networks;
   std::shared_ptr<const Policy> policy;  // users with the same roles share one
+  std::string name_space;                // put before each of its keys on the way up; empty: none
+  protocol::ParseLimits parse_limits;    // of its requests
 };
 
 // Whether the user may log in from there. Networks judge addresses: who comes through a Unix socket was

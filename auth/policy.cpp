@@ -25,22 +25,25 @@ std::string names_of(CommandSet commands) {
 
 }  // namespace
 
-Policy::Policy(std::span<const conf::Role* const> roles) {
+Policy::Policy(std::span<const conf::Role* const> roles, Reach reach) {
   for (const conf::Role* role : roles) {
     const auto add = [&](const conf::Grant& grant, bool denies) {
-      rules_.push_back({role->name, grant.place, denies, grant.commands, grant.keys, grant.exact});
+      rules_.push_back(
+          {role->name, grant.place, denies, grant.commands, grant.named, grant.keys, grant.exact});
     };
     for (const auto& grant : role->deny) add(grant, true);
     for (const auto& grant : role->allow) add(grant, false);
   }
-  compile();
+  compile(reach);
 }
 
-void Policy::compile() {
+void Policy::compile(Reach reach) {
   std::map<std::string_view, Sets> sets;
   sets[""];  // the root
   for (const Rule& rule : rules_) {
-    if (!rule.denies) keyless_allow_ |= rule.commands;
+    const CommandSet keyless =
+        reach == Reach::Cache ? rule.commands : rule.named & protocol::commands_of(protocol::Category::Stats);
+    if (!rule.denies) keyless_allow_ |= keyless;
     if (rule.denies && rule.covers_everything()) {
       keyless_deny_ |= rule.commands;
       sets[""].deny |= rule.commands;
@@ -144,7 +147,12 @@ Policy::Reason Policy::explain(CommandSet needs, std::string_view key) const {
 }
 
 Policy::Reason Policy::explain(CommandSet needs) const {
-  return explain(needs, nullptr);
+  Reason reason = explain(needs, nullptr);
+  if (reason.allowed && !allows(needs)) {
+    reason.allowed = false;
+    reason.text = "of the whole cache, not of a namespace; " + reason.text;
+  }
+  return reason;
 }
 
 // Goes by the rules as written and not by the tree, so that each can be held against the other.

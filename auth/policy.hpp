@@ -1,5 +1,9 @@
 // What one user may do: the grants of all its roles, compiled so that a request is decided in one walk
 // over its key, without allocating. Order-free; default deny; deny beats allow. Immutable, any thread.
+//
+// It judges the client's own keys, without its namespace. What is of no key is of the whole cache: in a
+// namespace, such commands are refused whatever the roles say, but for the general statistics, which count
+// and do not list, if they are granted by name.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +21,11 @@ namespace mcgate::auth {
 
 class Policy {
  public:
+  // Of what its users see: all keys as they are, or a namespace.
+  enum class Reach : std::uint8_t { Cache, Namespace };
+
   // The union of these roles. Copies what it needs.
-  explicit Policy(std::span<const conf::Role* const> roles);
+  explicit Policy(std::span<const conf::Role* const> roles, Reach reach = Reach::Cache);
 
   // The commands that are allowed on that key, be it by different grants, and not denied.
   protocol::CommandSet allowed(std::string_view key) const;
@@ -53,6 +60,7 @@ class Policy {
     conf::Place place;
     bool denies = false;
     protocol::CommandSet commands;
+    protocol::CommandSet named;  // not by `*` alone
     std::vector<std::string> keys;
     std::vector<bool> exact;
 
@@ -74,7 +82,7 @@ class Policy {
     std::uint32_t children = 0;
   };
 
-  void compile();
+  void compile(Reach reach);
   void grow(std::size_t index, std::span<const Entry> entries, std::size_t depth);
   const Node* child(const Node& node, std::string_view rest) const;
   Reason explain(protocol::CommandSet needs, const std::string_view* key) const;

@@ -13,6 +13,7 @@
 
 #include "conf/file.hpp"
 #include "conf/grants.hpp"
+#include "conf/namespaces.hpp"
 #include "conf/section_reader.hpp"
 
 namespace mcgate::conf {
@@ -232,6 +233,7 @@ User read_user(PlacedTable table, Names& names, const Names& roles, Problems& pr
     if (!roles.knows(role.text)) problems.add(role.place, fmt::format("there is no [role.{}]", role.text));
     user.roles.push_back(std::move(role.text));
   }
+  read_namespace(reader, user, problems);
   return user;
 }
 
@@ -265,6 +267,7 @@ Config read_config(Members document, Problems& problems) {
   for (const PlacedTable& table : reader.tables("user")) {
     config.users.push_back(read_user(table, users, roles, problems));
   }
+  check_namespaces(config.users, problems);
   Names addresses{"listener", problems};
   for (const PlacedTable& table : reader.tables("listener")) {
     config.listeners.push_back(read_listener(table, addresses, users, problems));

@@ -118,6 +118,7 @@ struct Login {
 struct Grant {
   Place place;
   protocol::CommandSet commands;
+  protocol::CommandSet named;  // those of them that are there by their names or categories', not by `*` alone
   std::vector<std::string> keys;  // literal prefixes, the `*` taken off; exact keys have `exact` set. A
                                   // grant of commands without keys that names none has "", as "*" would
   std::vector<bool> exact;        // parallel to keys: written without a trailing `*`
@@ -137,6 +138,8 @@ struct User {
   std::vector<Place> secret_places;
   std::vector<Network> networks;  // may log in from; empty: anywhere
   std::vector<std::string> roles;
+  std::string name_space;  // put before each of its keys; empty: none
+  Place namespace_place;
 };
 
 struct Config {

@@ -136,6 +136,7 @@ std::optional<Grant> read_grant(PlacedTable table, Effect effect, Problems& prob
     if (effect == Effect::Allow && !all_keys)
       check_keyless_admin_allow(item.text, item.place, *parsed, problems);
     grant.commands |= *parsed;
+    if (item.text != "*") grant.named |= *parsed;
   }
   if (grant.commands.empty()) return std::nullopt;  // which has been reported
 

@@ -81,6 +81,7 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::User,           "secrets",                 Texts,   0,     8,          "[]",              "verifiers, as `mcgate user passwd` writes them; any of them will do"},
     {Section::User,           "networks",                Texts,   0,     10'000,     "[]",              "where the user may log in from; none: anywhere"},
     {Section::User,           "roles",                   Texts,   0,     1000,       "[]",              "what the user may do"},
+    {Section::User,           "namespace",               Text,    1,     100,        "none",            "put before every key, and taken off every reply"},
 
     {Section::Role,           "allow",                   Tables,  0,     10'000,     "[]",              "grants: what is allowed"},
     {Section::Role,           "deny",                    Tables,  0,     10'000,     "[]",              "grants: what is denied, whatever allows it"},

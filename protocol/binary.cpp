@@ -229,7 +229,9 @@ void append_extras(const Request& request, Opcode loud, std::string& out) {
 // A Stat's key is its words.
 void append_key(const Request& request, const OpcodeRow& loud, std::string& out) {
   if (loud.opcode != Stat) {
-    if (loud.key != Forbidden) out += request.keys.front();
+    if (loud.key == Forbidden) return;
+    out += request.name_space;
+    out += request.keys.front();
     return;
   }
   bool first = true;

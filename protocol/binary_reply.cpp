@@ -100,10 +100,20 @@ bool silenced(const Caller& caller, Status status) {
   return status == (read ? Status::NotFound : Status::Ok);
 }
 
-void append_packet(Header header, std::string_view body, const Caller& caller, std::string& out) {
-  header.opcode = caller.opcode;
-  header.opaque = caller.opaque;
+// The packet as the client is to see it: with its own opcode and opaque, its key without the namespace.
+void append_packet(Header header, std::string_view body, const Expected& expected, std::string& out) {
+  header.opcode = expected.caller.opcode;
+  header.opaque = expected.caller.opaque;
+  const bool strips = header.key_bytes > 0 && expected.namespace_bytes != 0;
+  if (strips) {
+    header.key_bytes = static_cast<std::uint16_t>(header.key_bytes - expected.namespace_bytes);
+    header.body_bytes -= expected.namespace_bytes;
+  }
   append_header(header, out);
+  if (strips) {
+    out += body.substr(0, header.extras_bytes);
+    body.remove_prefix(std::size_t{header.extras_bytes} + expected.namespace_bytes);
+  }
   out += body;
 }
 
@@ -129,7 +139,7 @@ ReplyResult read_binary_reply(std::string_view input, Expected& expected, std::s
   if (input.size() < total) return ReplyNeedsMore{total};
   const std::string_view body = input.substr(kHeaderBytes, header.body_bytes);
   if (!right_body(kind, header, body, expected)) return ReplyPoisoned{"another key, or no text"};
-  if (!silenced(expected.caller, status)) append_packet(header, body, expected.caller, out);
+  if (!silenced(expected.caller, status)) append_packet(header, body, expected, out);
   if (kStatistics.contains(expected.caller.command) && kind == Body::Success && header.body_bytes > 0) {
     expected.began = true;
     return ReplyPart{total};

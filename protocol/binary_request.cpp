@@ -74,7 +74,7 @@ std::optional<Broken> judge(const Header& header, const OpcodeRow* opcode, const
     }
     return std::nullopt;
   }
-  if (header.key_bytes > kMaxKey) return skip_body(header, bad_key(header, *opcode), limits);
+  if (header.key_bytes > limits.key_bytes()) return skip_body(header, bad_key(header, *opcode), limits);
   if (value_bytes(header) > limits.value_bytes) {
     return skip_body(header, error(header, Status::TooLarge), limits);
   }
@@ -169,7 +169,8 @@ ParseResult parse_binary(std::string_view input, const ParseLimits& limits, Requ
   if (opcode->command == Command::Stats) {
     if (!parse_stat(key, request)) return drop(header, error(header, Status::NotFound));
   } else if (!key.empty()) {
-    if (!is_login(*opcode) && !valid_key(key)) return drop(header, bad_key(header, *opcode));
+    if (!is_login(*opcode) && !valid_key(key, limits.key_bytes()))
+      return drop(header, bad_key(header, *opcode));
     request.keys.push_back(key);
   }
   if (!parse_extras(extras, request)) return drop(header, error(header, Status::InvalidArguments));

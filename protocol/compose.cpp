@@ -28,6 +28,13 @@ void append_word(std::string_view word, std::string& out) {
   out += word;
 }
 
+// A key as memcached has it.
+void append_key(const Request& request, std::string_view key, std::string& out) {
+  out += ' ';
+  out += request.name_space;
+  out += key;
+}
+
 void append_value(const Request& request, std::string& out) {
   out += kEnd;
   out += request.value;
@@ -37,7 +44,7 @@ void append_value(const Request& request, std::string& out) {
 void compose_meta(const Request& request, std::uint32_t sequence, std::string& out) {
   const Command command = request.caller.command;
   out += row(command).name;
-  append_word(request.keys.front(), out);
+  append_key(request, request.keys.front(), out);
   if (command == Command::MetaDebug) {
     out += kEnd;
     return;
@@ -59,7 +66,7 @@ void compose_meta(const Request& request, std::uint32_t sequence, std::string& o
 }
 
 void compose_storage(const Request& request, std::string& out) {
-  append_word(request.keys.front(), out);
+  append_key(request, request.keys.front(), out);
   append_word(request.flags, out);
   append_word(request.exptime, out);
   append_word(request.value.size(), out);
@@ -78,7 +85,7 @@ void compose_text(const Request& request, std::string& out) {
   out += verb(command);
   if (row(command).has_value) return compose_storage(request, out);
   if (command == Command::Gat || command == Command::Gats) append_word(request.exptime, out);
-  for (const std::string_view key : request.keys) append_word(key, out);
+  for (const std::string_view key : request.keys) append_key(request, key, out);
   if (command == Command::Incr || command == Command::Decr) append_word(request.delta, out);
   if (command == Command::Touch) append_word(request.exptime, out);
   for (const std::string_view word : request.words) append_word(word, out);
@@ -112,7 +119,7 @@ void compose(const Request& request, std::uint32_t sequence, std::string& out) {
 
 void compose_onto(const Request& request, std::string& out) {
   out.resize(out.size() - kEnd.size());
-  for (const std::string_view key : request.keys) append_word(key, out);
+  for (const std::string_view key : request.keys) append_key(request, key, out);
   out += kEnd;
 }
 

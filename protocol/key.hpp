@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <string_view>
 
 namespace mcgate::protocol {
@@ -14,9 +15,9 @@ constexpr bool valid_in_key(char c) {
   return byte > 0x20 && byte != 0x7f;
 }
 
-// 1 to 250 such bytes.
-constexpr bool valid_key(std::string_view key) {
-  return !key.empty() && key.size() <= kMaxKey && std::all_of(key.begin(), key.end(), valid_in_key);
+// 1 to `most` such bytes: 250, less where a namespace is put before the key.
+constexpr bool valid_key(std::string_view key, std::size_t most = kMaxKey) {
+  return !key.empty() && key.size() <= most && std::all_of(key.begin(), key.end(), valid_in_key);
 }
 
 }  // namespace mcgate::protocol

@@ -113,13 +113,14 @@ Command counterpart(const Request& request) {
 }
 
 // The key, plain or base64, is judged as it is stored: both are the same item.
-Problem take_key(Request& request, std::string_view sent) {
+Problem take_key(const TextLine& line, std::string_view sent) {
+  Request& request = line.request;
   std::string_view key = sent;
   if (request.meta_letters.contains('b')) {
     if (!decode_base64(sent, request.decoded_key)) return kBadKey;
     key = request.decoded_key;
   }
-  if (!valid_key(key)) return kBadFormat;
+  if (!valid_key(key, line.limits.key_bytes())) return kBadFormat;
   request.meta_key_sent = sent;
   request.keys.push_back(key);
   return {};
@@ -135,7 +136,7 @@ Problem take_key_and_flags(TextLine& line, std::size_t first_flag) {
   for (const std::string_view token : std::span{line.token}.first(line.count).subspan(first_flag)) {
     if (const Problem problem = take_flag(request, token); !problem.empty()) return problem;
   }
-  if (const Problem problem = take_key(request, line.token[1]); !problem.empty()) return problem;
+  if (const Problem problem = take_key(line, line.token[1]); !problem.empty()) return problem;
   request.caller.quiet = request.meta_letters.contains('q');
   request.needs |= counterpart(request);
   if (request.caller.command == Command::MetaSet && request.meta_letters.contains('C'))
@@ -175,7 +176,7 @@ ParseResult parse_set(TextLine& line) {
 
 // me: key. A `b` is refused: versions differ in what they take it for.
 ParseResult parse_debug(TextLine& line) {
-  if (line.count != 2 || !valid_key(line.token[1])) return refuse(line, kBadFormat);
+  if (line.count != 2 || !valid_key(line.token[1], line.limits.key_bytes())) return refuse(line, kBadFormat);
   line.request.keys.push_back(line.token[1]);
   line.request.meta_key_sent = line.token[1];
   return Parsed{line.bytes};

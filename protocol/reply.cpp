@@ -79,8 +79,11 @@ void expect(const Request& request, std::uint32_t sequence, const Version& backe
   expected.keys.clear();
   for (const std::string_view key : request.keys) {
     if (!expected.keys.empty()) expected.keys += ' ';
+    expected.keys += request.name_space;
     expected.keys += key;
   }
+  // The names of statistics are not keys.
+  expected.namespace_bytes = static_cast<std::uint8_t>(request.keys.empty() ? 0 : request.name_space.size());
   expected.next_key = 0;
   expected.meta_flags.clear();
   expected.meta_letters = {};

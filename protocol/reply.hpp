@@ -25,12 +25,13 @@ struct Expected {
   std::uint32_t sequence = 0;  // what compose() was given
   Version backend;             // of the link the request is on
   std::string keys;  // the keys sent, joined by single spaces; a reply's keys must be among them, in order
-  std::size_t next_key = 0;   // offset into `keys` of the first that may still be answered
-  std::string meta_flags;     // the client's meta flags as sent, joined by single spaces
-  FlagSet meta_letters;       // theirs
-  std::string meta_key_sent;  // the key as the client wrote it, for `k`
-  bool hides_tokens = false;  // mg: W, X and Z are kept from the client
-  bool began = false;         // some part of the reply has been read
+  std::uint8_t namespace_bytes = 0;  // of each of them: not the client's, who is not shown them
+  std::size_t next_key = 0;          // offset into `keys` of the first that may still be answered
+  std::string meta_flags;            // the client's meta flags as sent, joined by single spaces
+  FlagSet meta_letters;              // theirs
+  std::string meta_key_sent;         // the key as the client wrote it, for `k`
+  bool hides_tokens = false;         // mg: W, X and Z are kept from the client
+  bool began = false;                // some part of the reply has been read
   // A get whose line holds the keys of further requests behind its own, all keys of the line distinct: its
   // reply ends (with ReplyEnd{0}) where a VALUE is not its own, or before the line's END.
   bool line_goes_on = false;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "protocol/command.hpp"
+#include "protocol/key.hpp"
 
 namespace mcgate::protocol {
 
@@ -59,6 +60,9 @@ struct Request {
   CommandSet needs;
   // Decoded keys; empty for commands without. For SASL auth and step: the mechanism, unchecked, if sent.
   std::vector<std::string_view> keys;
+  // The caller's namespace: put before each key on its way up, and taken off each in the reply. Empty: none.
+  // Not the parsers' to know; whoever sends the request sets it.
+  std::string_view name_space;
   // The data block without its CRLF; the binary value; the SASL token.
   std::string_view value;
 
@@ -91,6 +95,7 @@ struct Request {
     caller = {};
     needs = {};
     keys.clear();
+    name_space = {};
     value = {};
     flags = 0;
     exptime = 0;
@@ -111,6 +116,9 @@ struct ParseLimits {
   std::size_t keys = 10'000;               // keys in one request
   std::size_t value_bytes = 1'048'576;     // a data block
   std::size_t swallow_bytes = 67'108'864;  // a data block that is refused but still read past
+  std::size_t namespace_bytes = 0;         // what goes before each key, and is no longer the client's to use
+
+  constexpr std::size_t key_bytes() const { return kMaxKey - namespace_bytes; }
 };
 
 // Call again when at least `total` bytes of input are there (from the same start).

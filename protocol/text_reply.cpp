@@ -68,9 +68,10 @@ bool take_space(std::string_view& text) {
   return true;
 }
 
+constexpr std::string_view kValue = "VALUE ";
+
 // VALUE <key> <flags> <bytes>[ <cas>], the last with gets and gats and only there. There may be many.
 std::optional<ValueLine> parse_value_line(std::string_view text, bool with_cas) {
-  constexpr std::string_view kValue = "VALUE ";
   if (!text.starts_with(kValue)) return std::nullopt;
   text.remove_prefix(kValue.size());
   const std::string_view key = text.substr(0, text.find(' '));
@@ -81,6 +82,15 @@ std::optional<ValueLine> parse_value_line(std::string_view text, bool with_cas) 
   if (!bytes || *bytes > kMaxReplyValue) return std::nullopt;
   if (with_cas && (!take_space(text) || !take_number<std::uint64_t>(text))) return std::nullopt;
   return text.empty() ? std::optional{ValueLine{key, *bytes}} : std::nullopt;
+}
+
+// A VALUE block as the client is to see it: its key without the namespace.
+void append_block(std::string_view block, const Expected& expected, std::string& out) {
+  if (expected.namespace_bytes != 0) {
+    out += kValue;
+    block.remove_prefix(kValue.size() + expected.namespace_bytes);
+  }
+  out += block;
 }
 
 // Where in the list of keys the one after `key` begins, if `key` is at or after the cursor.
@@ -132,7 +142,7 @@ ReplyResult read_values_reply(std::string_view input, Expected& expected, std::s
   const std::size_t total = line->bytes.size() + value->bytes + 2;
   if (input.size() < total) return ReplyNeedsMore{total};
   if (input.substr(total - 2, 2) != "\r\n") return ReplyPoisoned{"value without CRLF"};
-  out += input.substr(0, total);
+  append_block(input.substr(0, total), expected, out);
   if (expected.line_goes_on && *cursor == expected.keys.size()) {
     out += kEnd;
     return ReplyEnd{total};

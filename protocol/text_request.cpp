@@ -31,7 +31,7 @@ ParseResult parse_storage(TextLine& line) {
   const auto flags = parse_number<std::uint32_t>(line.token[2]);
   const auto exptime = parse_number<std::int32_t>(line.token[3]);
   const auto unique = is_cas ? parse_number<std::uint64_t>(line.token[5]) : std::optional<std::uint64_t>{0};
-  if (!valid_key(line.token[1]) || !flags || !exptime || !unique) {
+  if (!valid_key(line.token[1], line.limits.key_bytes()) || !flags || !exptime || !unique) {
     return refuse_with_value(line, *length, kBadFormat);
   }
   request.keys.push_back(line.token[1]);
@@ -52,7 +52,7 @@ ParseResult take_keys(TextLine& line, std::string_view rest) {
     while (at != rest.end() && valid_in_key(*at)) ++at;
     const std::string_view key{begin, at};
     const bool whole = at == rest.end() || *at == ' ';
-    if (!whole || key.size() > kMaxKey) return refuse(line, kBadFormat);
+    if (!whole || key.size() > line.limits.key_bytes()) return refuse(line, kBadFormat);
     if (request.keys.size() == line.limits.keys) return refuse(line, "CLIENT_ERROR too many keys");
     request.keys.push_back(key);
   }
@@ -68,13 +68,14 @@ ParseResult parse_gat(TextLine& line) {
   if (line.count < 3) return refuse(line, kError);
   const auto exptime = parse_number<std::int32_t>(line.token[1]);
   if (!exptime) return refuse(line, kBadExptime);
-  if (line.text.size() + 2 > kMaxForwardedLine) return refuse(line, kLineTooLong);
   line.request.exptime = *exptime;
   line.request.needs |= Command::Touch;
   std::string_view rest = line.text;
   next_token(rest);
   next_token(rest);
-  return take_keys(line, rest);
+  auto result = take_keys(line, rest);
+  const std::size_t forwarded = line.text.size() + 2 + line.request.keys.size() * line.limits.namespace_bytes;
+  return forwarded > kMaxForwardedLine ? refuse(line, kLineTooLong) : result;
 }
 
 // touch, incr, decr: key number [noreply].
@@ -82,7 +83,7 @@ ParseResult parse_key_and_number(TextLine& line) {
   Request& request = line.request;
   if (line.count < 3 || line.count > 4) return refuse(line, kError);
   request.caller.quiet = line.token[line.count - 1] == kNoreply;
-  if (!valid_key(line.token[1]) || (line.count == 4 && !request.caller.quiet))
+  if (!valid_key(line.token[1], line.limits.key_bytes()) || (line.count == 4 && !request.caller.quiet))
     return refuse(line, kBadFormat);
   if (request.caller.command == Command::Touch) {
     const auto exptime = parse_number<std::int32_t>(line.token[2]);
@@ -106,7 +107,7 @@ ParseResult parse_delete(TextLine& line) {
   if (words > 3 || (words == 3 && line.token[2] != "0")) {
     return refuse(line, "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]");
   }
-  if (!valid_key(line.token[1])) return refuse(line, kBadFormat);
+  if (!valid_key(line.token[1], line.limits.key_bytes())) return refuse(line, kBadFormat);
   request.keys.push_back(line.token[1]);
   return Parsed{line.bytes};
 }

@@ -3,10 +3,12 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include "protocol/key.hpp"
 #include "proxy/session.hpp"
 #include "proxy/socket.hpp"
 #include "proxy/worker.hpp"
@@ -30,6 +32,15 @@ constexpr std::size_t kKeptInput = 262'144;
 void release_if_large(std::string& text) {
   constexpr std::size_t kKept = 4096;
   if (text.capacity() > kKept) std::string{}.swap(text);
+}
+
+// Of the key as it goes up: tenants' keys are the same where that is.
+std::size_t hash_of_key(const protocol::Request& request) {
+  const std::string_view key = request.keys.front();
+  if (request.name_space.empty()) return std::hash<std::string_view>{}(key);
+  std::array<char, protocol::kMaxKey> whole{};
+  char* const end = std::ranges::copy(key, std::ranges::copy(request.name_space, whole.begin()).out).out;
+  return std::hash<std::string_view>{}({whole.data(), end});
 }
 
 template <typename... Ts>
@@ -108,7 +119,7 @@ bool Link::joins_line(const protocol::Request& request, bool window_goes_on) {
     end_line();
     return false;
   }
-  const std::size_t key = std::hash<std::string_view>{}(request.keys.front());
+  const std::size_t key = hash_of_key(request);
   auto bit = line_has_[key % line_has_.size()];
   const bool there = bit && std::find(line_keys_.begin(), line_keys_.end(), key) != line_keys_.end();
   const bool joins =

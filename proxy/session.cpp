@@ -70,6 +70,11 @@ std::string_view Session::user_name() const {
   return somebody != nullptr ? std::string_view{somebody->identity.user} : "-";
 }
 
+std::string_view Session::name_space() const {
+  const Serving* somebody = serving();
+  return somebody != nullptr ? std::string_view{somebody->user->name_space} : std::string_view{};
+}
+
 void wipe_in_place(std::string_view message) {
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): parsers view our buffers as constant
   OPENSSL_cleanse(const_cast<char*>(message.data()), message.size());
@@ -217,9 +222,10 @@ std::size_t Session::serve(std::string_view input) {
 }
 
 protocol::ParseResult Session::parse(std::string_view input, protocol::Request& request) const {
-  const bool identified = in<Serving>();
+  const auto* serving = std::get_if<Serving>(&phase_);
+  const bool identified = serving != nullptr;
   const protocol::ParseLimits& limits =
-      identified ? worker_.snapshot().parse_limits : protocol::kLimitsBeforeLogin;
+      identified ? serving->user->parse_limits : protocol::kLimitsBeforeLogin;
   if (protocol_ == protocol::Dialect::Binary) return protocol::parse_binary(input, limits, request);
   return identified ? protocol::parse_text(input, limits, request)
                     : protocol::parse_text_before_login(input, limits, request);

@@ -122,6 +122,8 @@ class Session {
   // Its policy; null without one.
   const auth::Policy* policy() const;
   std::string_view user_name() const;
+  // What goes before its keys; empty without one.
+  std::string_view name_space() const;
 
   // --- bytes in (session.cpp)
   void on_readable();

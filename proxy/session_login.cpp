@@ -239,7 +239,9 @@ void Session::on_new_snapshot() {
   const bool revoked = somebody != nullptr && (user == nullptr || lost_a_secret(*somebody->user, *user));
   const bool stream_revoked =
       streaming != nullptr && user != nullptr && !user->policy->allows(streaming->caller.command);
-  const bool get_revoked = windows_ && user != nullptr && !allows_rest(*user->policy, *windows_);
+  // The rest of a large get would be of other keys than its beginning.
+  const bool moved = user != nullptr && user->name_space != somebody->user->name_space;
+  const bool get_revoked = windows_ && user != nullptr && (moved || !allows_rest(*user->policy, *windows_));
   if (from_elsewhere || revoked || stream_revoked || get_revoked) {
     worker_.log().info("session_revoked", {{"user", user_name()}, {"peer", auth::format(peer_)}});
     close_now();

@@ -30,6 +30,7 @@ bool Session::on_request(protocol::Request& request) {
   const bool before_login = !in<Serving>();
   if (before_login && protocol_ == Dialect::Text && request.caller.command == protocol::Command::Set)
     return log_in_text(request);
+  request.name_space = name_space();
   return carry_out(decide(request, policy()), request);
 }
 
@@ -141,6 +142,7 @@ bool Session::send_window(Windows& windows) {
   request.clear();
   request.caller = windows.caller;
   request.exptime = windows.exptime;
+  request.name_space = name_space();  // as when it was decided: at a change the session ends
   const std::size_t most = worker_.snapshot().keys_in_flight;
   const std::string_view keys = windows.keys;
   while (windows.next < keys.size() && request.keys.size() < most) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "protocol/key.hpp"
 #include "proxy/tls.hpp"
 
 namespace mcgate::proxy {
@@ -16,14 +15,6 @@ std::size_t keys_with_room(const conf::Limits& limits) {
   const std::size_t room =
       limits.session_output_bytes - std::min(limits.session_output_bytes, kOutputHighWater);
   return std::clamp<std::size_t>(room / (limits.value_bytes + kAroundValue), 1, limits.requests_in_flight);
-}
-
-protocol::ParseLimits limits_once_identified(const conf::Limits& limits) {
-  protocol::ParseLimits parse;
-  parse.value_bytes = limits.value_bytes;
-  parse.keys = limits.keys_per_request;
-  parse.get_line_bytes = parse.keys * (protocol::kMaxKey + 1) + parse.line_bytes;
-  return parse;
 }
 
 }  // namespace
@@ -52,7 +43,6 @@ std::expected<std::shared_ptr<const Snapshot>, std::vector<conf::Problem>> Snaps
   }
   if (!problems.empty()) return std::unexpected(std::move(problems));
   snapshot->keys_in_flight = keys_with_room(config.limits);
-  snapshot->parse_limits = limits_once_identified(config.limits);
   snapshot->config = std::move(config);
   return snapshot;
 }

@@ -8,7 +8,6 @@
 
 #include "auth/directory.hpp"
 #include "conf/config.hpp"
-#include "protocol/request.hpp"
 #include "proxy/handles.hpp"
 
 namespace mcgate::proxy {
@@ -21,7 +20,6 @@ struct Snapshot {
   // How many keys a session may have in flight: as configured, or as many as its output has room for if each
   // had the longest value, since a link is drained whatever its clients do.
   std::size_t keys_in_flight = 1;
-  protocol::ParseLimits parse_limits;  // of sessions that have an identity
   std::shared_ptr<const auth::Directory> directory;
   std::vector<SslCtxPtr> tls;  // parallel to config.listeners; null where a listener is plain
 

@@ -57,6 +57,35 @@ TEST_CASE("policy: nobody has a right by default") {
   CHECK(none.explain(Command::Get, "a").role.empty());
 }
 
+TEST_CASE("policy: in a namespace nothing of the whole cache is allowed but statistics that are named") {
+  const auto within = [](const conf::Role& one) {
+    const conf::Role* const roles[] = {&one};
+    return Policy{roles, Policy::Reach::Namespace};
+  };
+  conf::Grant everything =
+      grant(protocol::commands_of_star() | commands_of(protocol::Category::Admin), {"*"});
+  everything.named = commands_of(protocol::Category::Admin);
+  const Policy by_star = within(role("r", {everything}));
+  everything.named = everything.commands;
+  const Policy by_name = within(role("r", {everything}));
+  for (const auto& row : protocol::all_commands()) {
+    CAPTURE(row.name);
+    if (row.category == protocol::Category::Session) continue;
+    if (row.keys != protocol::KeyCount::None) {
+      CHECK(by_star.allows(row.command, "k"));
+      CHECK(by_name.allows(row.command, "k"));
+      continue;
+    }
+    CHECK_FALSE(by_star.allows(row.command));
+    CHECK(by_name.allows(row.command) == (row.category == protocol::Category::Stats));
+    CHECK(by_star.explain(row.command).allowed == by_star.allows(row.command));
+    CHECK(by_name.explain(row.command).allowed == by_name.allows(row.command));
+    CHECK(by_star.explain(row.command).text ==
+          "of the whole cache, not of a namespace; allowed by role r, line 1");
+  }
+  CHECK_FALSE(within(role("r", {everything}, {grant(Command::Stats, {"*"})})).allows(Command::Stats));
+}
+
 TEST_CASE("policy: needing nothing is no right to anything") {
   const Policy all = policy_of({role("all", {grant(protocol::commands_of_star(), {"*"})})});
   CHECK(all.allows(Command::Get, "a"));

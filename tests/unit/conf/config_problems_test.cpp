@@ -83,6 +83,21 @@ TEST_CASE("each mistake is named with its place") {
        "4:8: name must be a string of 1 to 255 bytes, not one that holds a NUL"},
       {"[[user]]\nname = \"a\"\n[[user]]\nname = \"a\"", "6:8: user \"a\" is there already, in line 4"},
       {"[[user]]\nname = \"a\"\nroles = [\"web\"]", "5:10: there is no [role.web]"},
+      {"[[user]]\nname = \"a\"\nnamespace = \"\"",
+       "5:13: namespace must be a string of 1 to 100 bytes, not of 0"},
+      {"[[user]]\nname = \"a\"\nnamespace = \"a b\"",
+       "5:13: namespace \"a b\": no key holds a space or a control character"},
+      {"[[user]]\nname = \"a\"\nnamespace = \"n:\"\n[[user]]\nname = \"b\"\nnamespace = \"n:\"\n"
+       "[[user]]\nname = \"c\"\nnamespace = \"n\"\n[[user]]\nname = \"d\"\nnamespace = \"n:n:\"\n"
+       "[[user]]\nname = \"e\"\nnamespace = \"n;\"\n[[user]]\nname = \"f\"\nnamespace = \"m\"",
+       "5:13: namespace \"n:\" begins with that of user \"c\", \"n\" in line 11: the one's keys could be the "
+       "other's; end both alike, with \":\" say\n"
+       "14:13: namespace \"n:n:\" begins with that of user \"a\", \"n:\" in line 5: the one's keys could be "
+       "the "
+       "other's; end both alike, with \":\" say\n"
+       "17:13: namespace \"n;\" begins with that of user \"c\", \"n\" in line 11: the one's keys could be "
+       "the "
+       "other's; end both alike, with \":\" say"},
       {"[[user]]\nname = \"a\"\nroles = \"web\"",
        "5:9: roles must be an array of 0 to 1000 strings, not a string"},
       {"[[user]]\nname = \"a\"\nsecrets = [\"hunter2\", \"scram-sha-256$\", \"SCRAM-SHA-1$\"]",
