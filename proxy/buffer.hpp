@@ -46,7 +46,9 @@ class Buffer {
   }
 
  private:
-  static constexpr std::size_t kCompactAt = 65'536;
+  // Each time less is moved than was consumed before it, so that it costs little however low this is; what is
+  // consumed is memory held for nothing.
+  static constexpr std::size_t kCompactAt = 4096;
 
   std::string bytes_;
   std::size_t begin_ = 0;  // bytes before it are consumed

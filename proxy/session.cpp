@@ -12,10 +12,11 @@
 namespace mcgate::proxy {
 namespace {
 
-// What a client may send while a stream runs or a log-in is under way, before it is cut off.
+// What a client may send while a stream runs, before it is cut off.
 constexpr std::size_t kAheadBytes = 65'536;
-// What is read at once from someone who has not logged in: with a partial log-in message and TLS's
-// own state, all that a stranger can make us hold.
+// What is read at once from someone who has not logged in, and what may wait for them to read it before they
+// are asked for more: with a partial log-in message and TLS's own state (a record that has come whole
+// included), all that a stranger can make us hold.
 constexpr std::size_t kStrangerBytes = 4096;
 // How often a session must have been read from before it keeps its buffers: many log in, ask once and idle,
 // and what each of them frees late lies scattered over the heap, which never shrinks then.
@@ -105,7 +106,7 @@ void Session::on_readable() {
   if (closed_) return;
   const bool stranger = policy() == nullptr;
   const std::size_t read_size = stranger ? kStrangerBytes : Transport::kReadBytes;
-  const auto [bytes, state] = transport_.read(worker_.raw().first(read_size), worker_.plain());
+  const auto [bytes, state] = transport_.read(worker_.raw(), worker_.plain(), read_size);
   if (in<Lingering>()) {
     if (state != Transport::State::Open) close_now();
     return;
@@ -125,7 +126,7 @@ void Session::on_readable() {
     worker_.log().debug("client_lost", {{"peer", auth::format(peer_)}, {"reason", transport_.error()}});
     transport_.write(output_);  // TLS's alert, if there is one
     close_now();
-  } else if (input_.size() > kAheadBytes && (in<Streaming>() || logging_in())) {
+  } else if (input_.size() > kAheadBytes && in<Streaming>()) {
     close_now();
   } else {
     if (!output_.empty() || transport_.pending()) worker_.mark(id_);
@@ -181,8 +182,10 @@ void Session::resume() {
 }
 
 bool Session::can_serve() const {
-  const bool phase_permits = in<Unidentified>() || in<Serving>();
-  return phase_permits && !closed_ && output_.size() < kOutputHighWater &&
+  if (closed_) return false;
+  // Nobody's requests go upstream, so what they are answered is all there can be.
+  if (in<Unidentified>()) return output_.size() < kStrangerBytes && !transport_.pending();
+  return in<Serving>() && output_.size() < kOutputHighWater &&
          queue_.load() < worker_.snapshot().keys_in_flight;
 }
 

@@ -87,10 +87,10 @@ Transport::State Transport::fail(std::string reason) {
   return State::Failed;
 }
 
-Transport::Read Transport::read(std::span<char> raw, std::span<char> plain) {
-  assert(plain.size() >= kPlainBytes);
+Transport::Read Transport::read(std::span<char> raw, std::span<char> plain, std::size_t most) {
+  assert(most <= kReadBytes && raw.size() >= most && plain.size() >= kPlainBytes);
   const std::span<char> target = ssl_ ? raw : plain;
-  const ssize_t got = ::recv(fd_.get(), target.data(), std::min(target.size(), kReadBytes), 0);
+  const ssize_t got = ::recv(fd_.get(), target.data(), most, 0);
   if (got < 0) {
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {{}, State::Open};
     return {{}, fail(std::strerror(errno))};

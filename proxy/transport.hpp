@@ -43,8 +43,9 @@ class Transport {
     std::string_view bytes;  // into `plain`; may be empty, and may come with any state
     State state;
   };
-  // Reads once from the socket. `raw` and `plain` are the worker's scratch.
-  Read read(std::span<char> raw, std::span<char> plain);
+  // Reads once from the socket, at most `most` bytes, of which TLS may make one record more. `raw` and
+  // `plain` are the worker's scratch, of kReadBytes and kPlainBytes at the least.
+  Read read(std::span<char> raw, std::span<char> plain, std::size_t most = kReadBytes);
 
   // Sends of `out` and of TLS's own output what the socket takes; consumes what it took over. False if the
   // connection is lost.

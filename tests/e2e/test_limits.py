@@ -10,17 +10,10 @@ import tls_records
 import wire
 from fake_backend import FakeBackend
 from harness import PASSWORDS
-from upstream_case import DENIED, TIMED_OUT, UNAVAILABLE, UpstreamCase
+from upstream_case import DENIED, TIMED_OUT, UNAVAILABLE, UpstreamCase, resident
 
 MEGABYTE = 1_000_000
 STALLED = 2  # seconds for which the other side takes nothing
-
-
-def resident(gate):
-    """mcgate's memory in bytes; None where a sanitizer keeps what is freed, and says nothing of mcgate."""
-    with open(f"/proc/{gate.process.child.pid}/statm", encoding="ascii") as file:
-        size, pages = (int(word) * 4096 for word in file.read().split()[:2])
-    return pages if size < 1 << 40 else None
 
 
 def push(socket, pieces, most):

@@ -1,0 +1,111 @@
+"""How long a client may take: each limit closes whoever exceeds it, and nobody else."""
+
+import socket
+import time
+import unittest
+
+import harness
+import wire
+from harness import PASSWORDS
+from wire import packet, text_login
+
+ALICE = text_login(b"alice", PASSWORDS[b"alice"])
+SHORT = 0.5  # seconds; the other limits keep their minute or so
+LARGE = b"x" * 1_000_000
+
+
+@harness.needs_mcgate
+class Timeouts(unittest.TestCase):
+    PLAIN, TLS, UNIX = range(3)
+
+    def start(self, limit):
+        _, self.gate = harness.start(
+            self, [harness.plain_listener(), harness.tls_listener(), harness.unix_listener()],
+            timeouts={limit: SHORT}, log={"level": "debug"})
+        self.limit, self.closed = limit, 0
+
+    def connect(self, listener=PLAIN):
+        connection = self.gate.connect(listener)
+        self.addCleanup(connection.close)
+        return connection
+
+    def serving(self, listener=PLAIN):
+        connection = self.connect(listener)
+        self.assertEqual(connection.ask(ALICE), b"STORED")
+        return connection
+
+    def assert_closes(self, connection, answers=b""):
+        self.closed += 1
+        self.gate.process.wait_for(rf"event=client_timed_out .*limit=timeouts\.{self.limit}", self.closed)
+        self.assertEqual(connection.rest(), answers)
+
+    def test_handshake(self):
+        self.start("handshake_seconds")
+        patient, logged_in = self.connect(), self.serving(self.TLS)
+        for hello in (b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00"):
+            with self.subTest(hello=hello):
+                connection = wire.Connection(self.gate.addresses[self.TLS])
+                self.addCleanup(connection.close)
+                connection.send(hello)
+                self.assert_closes(connection)
+        self.assertEqual(patient.ask(ALICE), b"STORED")
+        self.assertEqual(logged_in.get(b"alice:k"), None)
+
+    def test_login(self):
+        self.start("login_seconds")
+        logged_in = self.serving()
+        rows = [(b"", b""), (ALICE[:-1], b""), (ALICE[:8], b""), (b"get", b""), (packet("sasl_auth", b"PLAIN", b"a")[:-1], b""),
+                (b"get a\r\n", b"CLIENT_ERROR unauthenticated\r\n")]
+        for listener in (self.PLAIN, self.TLS):
+            for sent, answers in rows:
+                with self.subTest(listener=listener, sent=sent):
+                    connection = self.connect(listener)
+                    connection.send(sent)
+                    self.assert_closes(connection, answers)
+        self.assertEqual(logged_in.get(b"alice:k"), None)
+
+    def test_neither_refusals_nor_failures_prolong_it(self):
+        self.start("login_seconds")
+        for request in (b"get a\r\n", text_login(b"alice", b"wrong")):
+            connection = self.connect()
+            began = time.monotonic()
+            try:
+                for _ in range(9):  # the tenth failure would close by itself
+                    connection.ask(request)
+                    time.sleep(SHORT / 4)
+            except (wire.Closed, OSError):
+                pass
+            self.closed += 1
+            self.gate.process.wait_for(r"event=client_timed_out .*limit=timeouts\.login_seconds", self.closed)
+            self.assertGreater(time.monotonic() - began, SHORT)
+
+    def test_request(self):
+        self.start("request_seconds")
+        patient, other = self.connect(), self.serving()
+        for half in (b"get alice:k", b"set alice:k 0 0 10\r\nxxx", b"set bob:k 0 0 10\r\nxxx"):
+            with self.subTest(half=half):
+                connection = self.serving()
+                connection.send(half)
+                self.assert_closes(connection)
+        binary = self.connect()
+        self.assertEqual(binary.sasl_plain(b"alice", PASSWORDS[b"alice"]).status, 0)
+        binary.send(wire.storage("set", b"alice:k", b"x" * 100)[:-1])
+        self.assert_closes(binary)
+        self.assertEqual(other.get(b"alice:k"), None)
+        self.assertEqual(patient.ask(ALICE), b"STORED")
+
+    def test_write(self):
+        self.start("write_seconds")
+        other = self.serving()
+        self.assertEqual(other.set(b"alice:large", LARGE), b"STORED")
+        greedy = self.serving(self.UNIX)
+        greedy.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        greedy.send(b"get alice:large\r\n" * 10)
+        self.closed += 1
+        self.gate.process.wait_for(r"event=client_timed_out .*limit=timeouts\.write_seconds", self.closed)
+        self.assertLess(len(greedy.rest()), 10 * len(LARGE))
+        self.assertEqual(other.get(b"alice:none"), None)
+
+
+if __name__ == "__main__":
+    unittest.main()
