@@ -10,6 +10,7 @@ function(mcgate_e2e name timeout)
 endfunction()
 
 mcgate_e2e(transcripts 180)
+mcgate_e2e(transcript_coverage 60)
 mcgate_e2e(login 180)
 mcgate_e2e(sasl 180)
 mcgate_e2e(strangers 300)

@@ -5,11 +5,13 @@
     @ dialect binary          text if not said; also set for the whole file before its first conversation
     @ only mcgate: why        memcached itself has nothing like it
     @ in turn: why            never pipelined
+    @ stream: why             nothing can be asked behind it, so that it has no end but the connection's
     @ item foo 0 bar          stored in memcached beforehand: key, flags, value
     @ left foo bar            what memcached must hold afterwards; `@ left foo` means nothing
     >>> get foo               a line sent, its CRLF added; >>>| sends exactly what stands there
     <<< VALUE foo 0 3         a line expected, exactly
     <<<~ VERSION \\S+          a line expected, as a regular expression; (?P<name>...) makes $name for later lines
+    <<<+ STAT .*              one line or more as it, or one packet or more
     # differs: why            mcgate answers otherwise by design; must stand before the next two
     <<<mcgate END             expected of mcgate only
     <<<memcached ERROR        expected of memcached only
@@ -87,7 +89,7 @@ def check_response(text, got, variables):
         cas = variables.setdefault(cas[1:], str(got.cas)) if got.cas else "not zero"
     same = (got.opcode == code and got.status == int(want.get("status", "0"), 0)
             and got.opaque == int(want.get("opaque", "0"), 0) and got.extras == extras
-            and got.key == unescape(want.get("key", "")) and (want.get("value") == "*" or got.value == value)
+            and (want.get("key") == "*" and got.key or got.key == unescape(want.get("key", ""))) and (want.get("value") == "*" or got.value == value)
             and (got.cas != 0 if cas == "*" else str(got.cas) == cas))
     if not same:
         raise Failure(f"expected {text}, got {got}")
@@ -96,7 +98,7 @@ def check_response(text, got, variables):
 class Conversation:
     def __init__(self, place, name, dialect):
         self.place, self.name, self.dialect = place, name, dialect
-        self.user, self.only, self.in_turn = "admin", None, None
+        self.user, self.only, self.in_turn, self.stream = "admin", None, None, False
         self.items, self.left = [], []
         self.steps = []  # (line number, ">>>", bytes-template) or (line number, "<<<" and its kind, text)
 
@@ -105,8 +107,8 @@ class Conversation:
         return bool(self.in_turn) or any(kind.startswith(">") and re.search(r"\$[a-z]", text)
                                          for _, kind, text in self.steps)
 
-    def closes(self):
-        return any(text == "(closed)" for _, _, text in self.steps)
+    def has_no_fence(self):
+        return self.stream or any(text == "(closed)" for _, _, text in self.steps)
 
     def directive(self, text):
         word, _, rest = text.partition(" ")
@@ -116,6 +118,8 @@ class Conversation:
             self.only = "mcgate"
         elif word == "in" and rest.startswith("turn: "):
             self.in_turn = rest
+        elif word == "stream:":
+            self.stream = True
         elif word == "item":
             key, flags, value = rest.split(" ", 2)
             self.items.append((unescape(key), int(flags), unescape(value)))
@@ -133,7 +137,7 @@ def load(path):
         for number, line in enumerate(file, 1):
             line = line.rstrip("\n")
             place = f"{path}:{number}"
-            match = re.match(r">>>\|? ?|<<<(?:~|mcgate~?|memcached~?)? ?", line)
+            match = re.match(r">>>\|? ?|<<<(?:[~+]|mcgate~?|memcached~?)? ?", line)
             if line.startswith("--- "):
                 conversations.append(Conversation(place, line[4:], dialect))
                 explained = False
@@ -182,6 +186,9 @@ class Player:
                 raise Failure(f"expected the connection's end, got {rest[:200]!r}")
             return
         try:
+            if kind.endswith("+"):
+                self._expect_some(text)
+                return
             if text.startswith("{") and self.conversation.dialect == "binary":
                 check_response(text, self.connection.packet(), self.variables)
                 return
@@ -197,6 +204,29 @@ class Player:
         if not match:
             raise Failure(f"expected {text!r}, got {line[:300]!r}")
 
+    def _expect_some(self, text):
+        """One line or packet or more as the text has it; the first that is not is left for what is expected next."""
+        found = 0
+        while True:
+            if self.conversation.dialect == "binary":
+                header = struct.unpack(">BBHBBHIIQ", self.connection.read(24))
+                body = self.connection.read(header[6])
+                raw = struct.pack(">BBHBBHIIQ", *header) + body
+                try:
+                    check_response(text, wire.Packet(header, body), self.variables)
+                    same = True
+                except Failure:
+                    same = False
+            else:
+                line = self.connection.line()
+                raw, same = line + b"\r\n", re.fullmatch(text.encode(), line)
+            if not same:
+                self.connection.buffer[:0] = raw
+                if not found:
+                    raise Failure(f"expected {text!r}, got {raw[:300]!r}")
+                return
+            found += 1
+
     def play(self):
         other = "memcached" if self.side == "mcgate" else "mcgate"
         steps = [step for step in self.conversation.steps if other not in step[1]]
@@ -210,7 +240,7 @@ class Player:
                 elif self.how != "pipelined":
                     self._send(self._bytes(kind, text))
             number = f"{number}, then the fence"
-            if not self.conversation.closes():
+            if not self.conversation.has_no_fence():
                 self._fence()
         except (Failure, OSError) as error:
             raise Failure(f"{self.conversation.place} ({self.conversation.name}), line {number}, {self.side}, "
