@@ -25,6 +25,7 @@ using EventBasePtr = std::unique_ptr<event_base, FreeWith<event_base_free>>;
 using EventPtr = std::unique_ptr<event, FreeWith<event_free>>;
 using SslCtxPtr = std::unique_ptr<SSL_CTX, FreeWith<SSL_CTX_free>>;
 using SslPtr = std::unique_ptr<SSL, FreeWith<SSL_free>>;
+using BioPtr = std::unique_ptr<BIO, FreeWith<BIO_free>>;
 
 // An open file descriptor.
 class Fd {

@@ -143,6 +143,7 @@ void Link::send(const protocol::Request& request, SessionId session, bool window
   if (joins) pending_.back().expected.line_goes_on = true;
   Pending& pending = pending_.push();
   pending.session = session;
+  pending.keys = std::max<std::size_t>(1, request.keys.size());
   pending.begins_at = begins_at;
   pending.sent_at = worker_.now();
   ++sequence_;
@@ -272,6 +273,7 @@ void Link::become_ready(const protocol::ProbeAnswer& answer) {
   }
   Pending& pending = pending_.push();
   pending.session = *lessee_;
+  pending.keys = 1;
   pending.begins_at = written_ + output_.size();
   pending.sent_at = worker_.now();
   pending.expected = leased_expected_;
@@ -302,11 +304,12 @@ std::optional<std::size_t> Link::read_replies(std::string_view input) {
     pending.sent_at = worker_.now();
     if (const auto* end = std::get_if<protocol::ReplyEnd>(&result)) {
       used += end->consumed;
+      const std::size_t keys = pending.keys;
       release_if_large(pending.expected.keys);
       pending_.pop();
       // What waits behind it has waited for memcached only from now on.
       if (!pending_.empty()) pending_.front().sent_at = worker_.now();
-      if (session != nullptr) session->on_reply_end();
+      if (session != nullptr) session->on_reply_end(keys);
       if (lessee_) {
         fail("the stream has ended", protocol::Refusal::UpstreamDown);
         return std::nullopt;
@@ -343,7 +346,7 @@ void Link::fail(std::string_view reason, protocol::Refusal refusal) {
   for (; !lost.empty(); lost.pop()) {
     const Pending& pending = lost.front();
     if (Session* session = worker_.session(pending.session))
-      session->on_reply_lost(pending.expected, refusal, pending.begins_at < written);
+      session->on_reply_lost(pending.expected, pending.keys, refusal, pending.begins_at < written);
   }
   for (const SessionId id : std::exchange(held_back_, {})) worker_.mark(id);
   if (!lessee_) {

@@ -68,6 +68,7 @@ class Link {
   struct Pending {
     SessionId session;
     protocol::Expected expected;
+    std::size_t keys = 1;         // what the session counts it as
     std::uint64_t begins_at = 0;  // in the bytes of this connection
     Clock::time_point sent_at;
   };

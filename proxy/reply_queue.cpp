@@ -6,7 +6,6 @@ namespace mcgate::proxy {
 
 void ReplyQueue::ask(std::size_t keys) {
   ++asked_;
-  keys_.push() = keys;
   keys_in_flight_ += keys;
 }
 
@@ -39,10 +38,9 @@ void ReplyQueue::push(Waiting waiting) {
   }
 }
 
-void ReplyQueue::answered() {
+void ReplyQueue::answered(std::size_t keys) {
   ++answered_;
-  keys_in_flight_ -= keys_.front();
-  keys_.pop();
+  keys_in_flight_ -= keys;
   while (!waiting_.empty() && waiting_.front().after <= answered_) {
     put(waiting_.front());
     waiting_.pop();

@@ -20,12 +20,13 @@ class ReplyQueue {
   // `output` is where replies leave to, and outlives this.
   explicit ReplyQueue(Buffer& output) : output_{output} {}
 
-  // A request has gone upstream, for that many keys (1 for those without).
+  // A request has gone upstream, for that many keys (1 for those without); its link gives them back at its
+  // end.
   void ask(std::size_t keys);
   // Where the parts of the reply at the head go.
   std::string& head() { return output_.tail(); }
-  // The reply at the head is complete.
-  void answered();
+  // The reply at the head is complete, of a request for that many keys.
+  void answered(std::size_t keys);
   // The request at the head failed and could not be told so, being quiet: the next fence will tell.
   void failed_in_silence() { failed_in_silence_ = true; }
   // The same for one that was refused by ourselves, behind all that was asked before it.
@@ -55,7 +56,6 @@ class ReplyQueue {
   std::uint64_t asked_ = 0;
   std::uint64_t answered_ = 0;
   std::size_t keys_in_flight_ = 0;
-  Ring<std::size_t> keys_;  // of each request in flight
   bool failed_in_silence_ = false;
   Ring<Waiting> waiting_;
 };

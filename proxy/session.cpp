@@ -33,11 +33,10 @@ Session::Session(Worker& worker, SessionId id, std::size_t listener, Fd fd, cons
       id_{id},
       listener_{listener},
       peer_{peer},
-      transport_{std::move(fd), worker.snapshot().tls[listener].get()},
+      transport_{std::move(fd), worker.snapshot().tls[listener].get(), worker.tls_bio()},
       phase_since_{worker.now()},
       last_active_{worker.now()} {
   read_event_ = make_event<&Session::on_readable>(worker.base(), transport_.fd(), EV_READ | EV_PERSIST, this);
-  write_event_ = make_event<&Session::on_writable>(worker.base(), transport_.fd(), EV_WRITE, this);
   if (transport_.established()) on_established();
   watch_for_input();
 }
@@ -95,6 +94,7 @@ void Session::become(Phase next) {
 
 void Session::on_established() {
   become(Unidentified{});
+  if (transport_.tls()) worker_.shared().rested.fetch_add(1, std::memory_order_relaxed);
   if (!is_anonymous_listener()) return;
   // The configuration's check has seen that the user exists; without it nobody is anybody.
   if (const auth::User* user = worker_.snapshot().directory->find(listener().anonymous);
@@ -315,6 +315,8 @@ bool Session::write() {
     unwritten_since_.reset();
   } else {
     if (!unwritten_since_ || output_.size() < before) unwritten_since_ = worker_.now();
+    if (!write_event_)
+      write_event_ = make_event<&Session::on_writable>(worker_.base(), transport_.fd(), EV_WRITE, this);
     event_add(write_event_.get(), nullptr);
   }
   return true;

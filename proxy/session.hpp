@@ -46,12 +46,13 @@ class Session {
   Session& operator=(const Session&) = delete;
   ~Session();
 
-  // --- called by links
+  // --- called by links. `keys` is what the request at the head was counted as.
   std::string& reply_head() { return queue_.head(); }
   void on_reply_part();
-  void on_reply_end();
+  void on_reply_end(std::size_t keys);
   // The request at the head got no reply; it may have been carried out if any of it was sent.
-  void on_reply_lost(const protocol::Expected& expected, protocol::Refusal refusal, bool was_sent);
+  void on_reply_lost(const protocol::Expected& expected, std::size_t keys, protocol::Refusal refusal,
+                     bool was_sent);
   void on_lease_over();
 
   // --- called by the worker
@@ -200,7 +201,7 @@ class Session {
   const auth::Peer peer_;
   Transport transport_;
   EventPtr read_event_;
-  EventPtr write_event_;
+  EventPtr write_event_;  // made when first needed: hardly any client lets its socket fill
   // No more is read once the client has ended or the server is about to; what was asked for is answered.
   enum class Input : std::uint8_t { Open, Stopped, Ended };
   Input input_state_ = Input::Open;
@@ -212,7 +213,7 @@ class Session {
   bool had_request_ = false;
   std::uint8_t reads_served_ = 0;  // while it serves, since it last rested; counted until it is busy
   int failed_logins_ = 0;
-  std::optional<Windows> windows_;
+  std::unique_ptr<Windows> windows_;
 
   Buffer input_;
   std::size_t wanted_ = 0;   // input bytes before parsing again makes sense

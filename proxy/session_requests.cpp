@@ -120,8 +120,7 @@ bool Session::forward(const protocol::Request& request) {
 }
 
 void Session::open_windows(const protocol::Request& request) {
-  windows_ =
-      Windows{.caller = request.caller, .needs = request.needs, .exptime = request.exptime, .keys = {}};
+  windows_ = std::make_unique<Windows>(request.caller, request.needs, request.exptime);
   for (const std::string_view key : request.keys) windows_->keys.append(key).append(" ");
 }
 
@@ -209,17 +208,18 @@ void Session::on_reply_part() {
   worker_.mark(id_);
 }
 
-void Session::on_reply_end() {
-  queue_.answered();
+void Session::on_reply_end(std::size_t keys) {
+  queue_.answered(keys);
   last_active_ = worker_.now();
   on_reply_part();
 }
 
-void Session::on_reply_lost(const protocol::Expected& expected, Refusal refusal, bool was_sent) {
+void Session::on_reply_lost(const protocol::Expected& expected, std::size_t keys, Refusal refusal,
+                            bool was_sent) {
   const auto told = protocol::compose_refusal(expected.caller, refusal, denied_status(), queue_.head());
   if (told == protocol::Told::Silent) queue_.failed_in_silence();
   if (windows_) windows_->lost = true;
-  queue_.answered();
+  queue_.answered(keys);
   // A write of unknown outcome may still be carried out, even after a newer one of this session's.
   const protocol::CommandRow& row = protocol::row(expected.caller.command);
   const bool only_reads = row.category == Category::Read || row.reply == protocol::ReplyShape::Stats ||
@@ -241,7 +241,7 @@ void Session::on_lease_over() {
 
 void Session::refuse_head(const protocol::Caller& caller) {
   protocol::compose_refusal(caller, Refusal::UpstreamDown, denied_status(), queue_.head());
-  queue_.answered();
+  queue_.answered(1);
 }
 
 // --- the log

@@ -9,12 +9,13 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "proxy/tls.hpp"
 
 namespace mcgate::proxy {
 
-// TLS's view of the socket: reads from incoming_, writes to sealed_.
+// TLS's view of the socket: reads from incoming_, writes to sealed_ of the transport that took it last.
 struct TransportBio {
   static Transport& of(BIO* bio) { return *static_cast<Transport*>(BIO_get_data(bio)); }
 
@@ -60,27 +61,43 @@ void forget_tls_errors() {
   if (ERR_peek_error() != 0) ERR_clear_error();
 }
 
-BIO* make_bio(Transport* transport) {
-  static BIO_METHOD* const method = TransportBio::make_method();  // OpenSSL keeps a pointer to it for ever
-  BIO* bio = BIO_new(method);
-  if (bio == nullptr) throw std::bad_alloc{};
-  BIO_set_data(bio, transport);
-  BIO_set_init(bio, 1);
-  return bio;
+// OpenSSL holds both sides' ephemeral keys as long as the connection lives: 430 bytes of it, and a private
+// key that nothing needs any more. An EVP_PKEY drops what it has when its type is set.
+void forget_ephemeral_keys(SSL* ssl) {
+  EVP_PKEY* ours = nullptr;
+  EVP_PKEY* theirs = nullptr;
+  if (SSL_get_tmp_key(ssl, &ours) != 1) ours = nullptr;
+  if (SSL_get_peer_tmp_key(ssl, &theirs) != 1) theirs = nullptr;
+  for (EVP_PKEY* key : {ours, theirs}) {
+    if (key != nullptr) EVP_PKEY_set_type(key, EVP_PKEY_get_id(key));
+    EVP_PKEY_free(key);
+  }
 }
 
 }  // namespace
 
-Transport::Transport(Fd fd, SSL_CTX* context) : fd_{std::move(fd)}, established_{context == nullptr} {
+BioPtr Transport::make_bio() {
+  static BIO_METHOD* const method = TransportBio::make_method();  // OpenSSL keeps a pointer to it for ever
+  BioPtr bio{BIO_new(method)};
+  if (!bio) throw std::bad_alloc{};
+  BIO_set_init(bio.get(), 1);
+  return bio;
+}
+
+Transport::Transport(Fd fd, SSL_CTX* context, BIO* bio)
+    : fd_{std::move(fd)}, established_{context == nullptr} {
   if (context == nullptr) return;
   ssl_.reset(SSL_new(context));
-  if (!ssl_) throw std::bad_alloc{};
-  BIO* bio = make_bio(this);
+  if (!ssl_ || BIO_up_ref(bio) != 1) throw std::bad_alloc{};
   SSL_set_bio(ssl_.get(), bio, bio);
   SSL_set_accept_state(ssl_.get());
 }
 
 Transport::~Transport() = default;
+
+void Transport::take_bio() {
+  BIO_set_data(SSL_get_rbio(ssl_.get()), this);
+}
 
 Transport::State Transport::fail(std::string reason) {
   if (error_.empty()) error_ = std::move(reason);
@@ -101,6 +118,7 @@ Transport::Read Transport::read(std::span<char> raw, std::span<char> plain, std:
 }
 
 Transport::Read Transport::read_tls(std::string_view raw, std::span<char> plain, State state) {
+  take_bio();
   incoming_ = raw;
   between_records_ = false;
   std::size_t filled = 0;
@@ -116,7 +134,7 @@ Transport::Read Transport::read_tls(std::string_view raw, std::span<char> plain,
       break;
     }
     if (done == 1) {
-      established_ = true;
+      if (!std::exchange(established_, true)) forget_ephemeral_keys(ssl_.get());
       filled += got;
       // No read-ahead: what is not in incoming_ is at most the rest of this record.
       between_records_ = incoming_.empty() && SSL_has_pending(ssl_.get()) == 0;
@@ -144,6 +162,7 @@ bool Transport::seal(Buffer& out) {
   constexpr std::size_t kPerRecord = SSL3_RT_MAX_ENCRYPTED_OVERHEAD + SSL3_RT_HEADER_LENGTH;
   const std::size_t plain = std::min(out.size(), kSealedBytes);
   if (plain > 0) sealed_.expect(sealed_.size() + plain + (plain / SSL3_RT_MAX_PLAIN_LENGTH + 1) * kPerRecord);
+  take_bio();
   while (!out.empty() && sealed_.size() < kSealedBytes) {
     forget_tls_errors();
     std::size_t taken = 0;
@@ -202,6 +221,7 @@ void Transport::release_buffers() {
 void Transport::end() {
   if (ssl_ && established_ && error_.empty()) {
     forget_tls_errors();
+    take_bio();
     SSL_shutdown(ssl_.get());
   }
 }

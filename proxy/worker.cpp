@@ -62,7 +62,8 @@ Worker::Worker(std::uint32_t number, Shared& shared, std::shared_ptr<const Snaps
       jitter_{std::random_device{}()},
       client_log_{kClientLinesPerSecond},
       raw_(kRawBytes),
-      plain_(Transport::kPlainBytes) {
+      plain_(Transport::kPlainBytes),
+      tls_bio_{Transport::make_bio()} {
   inbox_event_ = make_event<&Worker::on_inbox>(base(), inbox_->fd(), EV_READ | EV_PERSIST, this);
   tick_event_ = make_event<&Worker::on_tick>(base(), -1, EV_PERSIST, this);
   pause_event_ = make_event<&Worker::on_pause_over>(base(), -1, 0, this);

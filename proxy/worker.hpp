@@ -37,7 +37,8 @@ struct Shared {
   auth::Remembered& remembered;
   auth::Throttle& throttle;
   std::atomic<std::size_t> sessions{0};
-  // Sessions that gave their buffers back since the kernel was last given what is free.
+  // Sessions that gave back buffers, their own or a handshake's, since the kernel was last given what is
+  // free.
   std::atomic<std::size_t> rested{0};
 };
 
@@ -95,6 +96,7 @@ class Worker {
   protocol::Request& request() { return request_; }
   std::span<char> raw() { return raw_; }
   std::span<char> plain() { return plain_; }
+  BIO* tls_bio() const { return tls_bio_.get(); }
   // Where replies go whose session is gone; emptied each time.
   std::string& discard();
   // Null if it is gone.
@@ -153,6 +155,7 @@ class Worker {
 
   std::vector<char> raw_;
   std::vector<char> plain_;
+  BioPtr tls_bio_;
   std::string discard_;
   protocol::Request request_;
 

@@ -93,6 +93,22 @@ class Memory(LimitsCase):
         self.assertEqual(self.connect().get(b"alice:a"), None)
         self.assert_grew_less(before, 8 * MEGABYTE)
 
+    def test_idle_connections(self):
+        self.start([harness.tls_listener()])
+        if resident(self.gate) is None:
+            return
+        # The first bring what all share, and the holes that handshakes leave.
+        clients = [self.ask_once() for _ in range(200)]
+        before = resident(self.gate)
+        clients += [self.ask_once() for _ in range(600)]
+        grew = (resident(self.gate) - before) / 600
+        self.assertLess(grew, 14_800)  # what the first brought comes to some 500 bytes each of 2,000
+        self.assertEqual(clients[0].get(b"alice:a"), None)
+
+    def ask_once(self):
+        client = self.connect()
+        self.assertEqual(client.get(b"alice:a"), None)
+        return client
 
     def test_buffers_of_those_who_were_busy(self):
         self.start([harness.tls_listener()])

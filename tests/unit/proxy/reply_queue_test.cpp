@@ -12,9 +12,9 @@ namespace {
 
 constexpr Caller kMetaNoop{.command = Command::Noop, .dialect = Dialect::Meta};
 
-void reply(ReplyQueue& queue, std::string_view text) {
+void reply(ReplyQueue& queue, std::string_view text, std::size_t keys = 1) {
   queue.head().append(text);
-  queue.answered();
+  queue.answered(keys);
 }
 
 }  // namespace
@@ -70,7 +70,7 @@ TEST_CASE("a fence carries the error of quiet requests before it that failed, on
   queue.fence(kMetaNoop, false);
   queue.fence(kMetaNoop, false);
   queue.failed_in_silence();
-  queue.answered();
+  queue.answered(1);
   CHECK(output.view().starts_with("SERVER_ERROR "));
   CHECK(output.view().ends_with("\r\nMN\r\n"));
 }
@@ -113,7 +113,7 @@ TEST_CASE("the load counts keys in flight and answers that wait") {
   queue.ask(1);
   queue.say("waiting");
   CHECK(queue.load() == 7);
-  reply(queue, "");
+  reply(queue, "", 5);
   CHECK(queue.load() == 2);
   reply(queue, "");
   CHECK(queue.load() == 0);
