@@ -205,6 +205,27 @@ void read_login(PlacedTable table, Login& login, Problems& problems) {
   }
 }
 
+Admin read_admin(PlacedTable table, Names& addresses, Problems& problems) {
+  SectionReader reader{table, Section::Admin, problems};
+  Admin admin;
+  reader.mode("mode", admin.mode);
+  reader.boolean("insecure_remote", admin.insecure_remote);
+  auto address = read_address(reader, problems);
+  if (!address) return admin;
+  admin.address = std::move(*address);
+  const Place place = reader.place_of("address");
+  const bool is_socket = admin.address.family == Address::Family::Unix;
+  if (is_socket || admin.address.port != 0) addresses.add(format(admin.address), place);
+  if (reader.has("mode") && !is_socket)
+    problems.add(reader.place_of("mode"), "mode is for a unix: address only");
+  if (!admin.address.is_local() && !admin.insecure_remote) {
+    problems.add(place,
+                 "[admin] must be on loopback or a unix: address, since it asks nobody who they are; "
+                 "insecure_remote = true permits another");
+  }
+  return admin;
+}
+
 User read_user(PlacedTable table, Names& names, const Names& roles, Problems& problems) {
   SectionReader reader{table, Section::User, problems};
   User user;
@@ -272,6 +293,7 @@ Config read_config(Members document, Problems& problems) {
   for (const PlacedTable& table : reader.tables("listener")) {
     config.listeners.push_back(read_listener(table, addresses, users, problems));
   }
+  if (const auto table = reader.table("admin")) config.admin = read_admin(*table, addresses, problems);
   return config;
 }
 

@@ -114,6 +114,13 @@ struct Login {
   Throttle throttle;
 };
 
+// Where mcgate answers about itself by HTTP.
+struct Admin {
+  Address address;
+  std::uint32_t mode = 0600;  // of a Unix socket
+  bool insecure_remote = false;
+};
+
 // What a grant allows or denies: every command in `commands` on every key that begins with one of `keys`.
 struct Grant {
   Place place;
@@ -152,6 +159,7 @@ struct Config {
   Limits limits;
   Log log;
   Login login;
+  std::optional<Admin> admin;
   std::vector<User> users;
   std::vector<Role> roles;
 };

@@ -25,6 +25,7 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::Top,            "limits",                  Table,   0,     0,          "see [limits]",    "how much a client may take"},
     {Section::Top,            "log",                     Table,   0,     0,          "see [log]",       "what is written to stderr"},
     {Section::Top,            "login",                   Table,   0,     0,          "see [login]",     "how clients log in"},
+    {Section::Top,            "admin",                   Table,   0,     0,          "none",            "where mcgate tells of itself, by HTTP"},
     {Section::Top,            "user",                    Tables,  0,     100'000,    "none",            "who may log in"},
     {Section::Top,            "role",                    Table,   0,     0,          "none",            "what users may do, by the role's name"},
 
@@ -76,6 +77,10 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::LoginThrottle,  "half_life_seconds",       Seconds, 1,     kDay,       "60",              "in which what was counted halves"},
     {Section::LoginThrottle,  "delay_seconds",           Seconds, 0,     kHour,      "0.5",             "the first delay, doubled with each failure more; 0: no delays"},
     {Section::LoginThrottle,  "longest_delay_seconds",   Seconds, 1,     kHour,      "15",              "the most that a log-in is made to wait"},
+
+    {Section::Admin,          "address",                 Text,    1,     128,        "",                "IP address and port, or unix:/path"},
+    {Section::Admin,          "mode",                    Mode,    0,     0777,       "\"0600\"",        "permissions of a Unix socket"},
+    {Section::Admin,          "insecure_remote",         Boolean, 0,     1,          "false",           "permit an address that is not on loopback or a Unix socket"},
 
     {Section::User,           "name",                    Text,    1,     255,        "",                "the name that the client logs in with"},
     {Section::User,           "secrets",                 Texts,   0,     8,          "[]",              "verifiers, as `mcgate user passwd` writes them; any of them will do"},
@@ -133,6 +138,8 @@ std::string_view title(Section section) {
       return "[login]";
     case Section::LoginThrottle:
       return "[login.throttle]";
+    case Section::Admin:
+      return "[admin]";
     case Section::User:
       return "[[user]]";
     case Section::Role:

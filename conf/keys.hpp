@@ -19,6 +19,7 @@ enum class Section : std::uint8_t {
   Log,
   Login,
   LoginThrottle,
+  Admin,
   User,
   Role,
   Grant,

@@ -69,9 +69,10 @@ std::string_view Link::dialect_name() const {
 
 void Link::connect() {
   began_ = worker_.now();
+  worker_.counters().add<Metric::UpstreamConnects>(1, link_protocol(dialect_));
   auto fd = start_connect(worker_.config().upstream.address);
   if (!fd) {
-    fail(fd.error(), protocol::Refusal::UpstreamDown);
+    fail(LinkFailure::Connect, fd.error());
     return;
   }
   fd_ = std::move(*fd);
@@ -87,7 +88,7 @@ void Link::on_retry() {
 
 void Link::start_probe() {
   if (const int error = connect_result(fd_.get()); error != 0) {
-    fail(std::strerror(error), protocol::Refusal::UpstreamDown);
+    fail(LinkFailure::Connect, std::strerror(error));
     return;
   }
   state_ = State::Probing;
@@ -172,7 +173,7 @@ void Link::flush() {
         event_add(write_event_.get(), nullptr);
         break;
       }
-      fail(std::strerror(errno), protocol::Refusal::UpstreamDown);
+      fail(LinkFailure::Lost, std::strerror(errno));
       return;
     }
     written_ += static_cast<std::uint64_t>(sent);
@@ -204,11 +205,11 @@ void Link::on_readable() {
   const ssize_t got = ::recv(fd_.get(), scratch.data(), scratch.size(), 0);
   if (got < 0) {
     if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-      fail(std::strerror(errno), protocol::Refusal::UpstreamDown);
+      fail(LinkFailure::Lost, std::strerror(errno));
     return;
   }
   if (got == 0) {
-    fail("closed by memcached", protocol::Refusal::UpstreamDown);
+    fail(LinkFailure::Lost, "closed by memcached");
     return;
   }
   take({scratch.data(), static_cast<std::size_t>(got)});
@@ -232,29 +233,28 @@ void Link::take(std::string_view fresh) {
 }
 
 std::optional<std::size_t> Link::read_probe(std::string_view input) {
-  return std::visit(
-      Overload{
-          [](const protocol::ProbeNeedsMore&) { return std::optional<std::size_t>{0}; },
-          [this](const protocol::ProbeFailed& failed) -> std::optional<std::size_t> {
-            fail("the probe was answered with: " + failed.text, protocol::Refusal::UpstreamDown);
-            return std::nullopt;
-          },
-          [this, input](const protocol::ProbeAnswer& answer) -> std::optional<std::size_t> {
-            if (answer.consumed != input.size()) {
-              fail("more than the probe asked for was answered", protocol::Refusal::UpstreamDown);
-              return std::nullopt;
-            }
-            const std::size_t consumed = answer.consumed;
-            become_ready(answer);
-            return state_ == State::Ready ? std::optional{consumed} : std::nullopt;
-          },
-      },
-      protocol::read_probe(dialect_, input));
+  return std::visit(Overload{
+                        [](const protocol::ProbeNeedsMore&) { return std::optional<std::size_t>{0}; },
+                        [this](const protocol::ProbeFailed& failed) -> std::optional<std::size_t> {
+                          fail(LinkFailure::Connect, "the probe was answered with: " + failed.text);
+                          return std::nullopt;
+                        },
+                        [this, input](const protocol::ProbeAnswer& answer) -> std::optional<std::size_t> {
+                          if (answer.consumed != input.size()) {
+                            fail(LinkFailure::Connect, "more than the probe asked for was answered");
+                            return std::nullopt;
+                          }
+                          const std::size_t consumed = answer.consumed;
+                          become_ready(answer);
+                          return state_ == State::Ready ? std::optional{consumed} : std::nullopt;
+                        },
+                    },
+                    protocol::read_probe(dialect_, input));
 }
 
 void Link::become_ready(const protocol::ProbeAnswer& answer) {
   if (lessee_ && answer.version != version_) {
-    fail("the backend's version has changed", protocol::Refusal::UpstreamDown);
+    fail(LinkFailure::Connect, "the backend's version has changed");
     return;
   }
   state_ = State::Ready;
@@ -263,6 +263,7 @@ void Link::become_ready(const protocol::ProbeAnswer& answer) {
   backoff_ = milliseconds{0};
   version_ = answer.version;
   if (!lessee_) {
+    worker_.counters().add<Metric::UpstreamLinks>(1, link_protocol(dialect_));
     if (!std::exchange(was_up_, true) || version_text_ != answer.text)
       worker_.log().info("upstream_up", {{"worker", worker_.number()},
                                          {"dialect", dialect_name()},
@@ -286,7 +287,7 @@ std::optional<std::size_t> Link::read_replies(std::string_view input) {
   wanted_ = 0;
   while (used < input.size()) {
     if (pending_.empty()) {
-      fail("memcached said something unasked", protocol::Refusal::UpstreamDown);
+      fail(LinkFailure::Poisoned, "memcached said something unasked");
       return std::nullopt;
     }
     Pending& pending = pending_.front();
@@ -298,7 +299,7 @@ std::optional<std::size_t> Link::read_replies(std::string_view input) {
       return used;
     }
     if (const auto* poisoned = std::get_if<protocol::ReplyPoisoned>(&result)) {
-      fail(poisoned->reason, protocol::Refusal::UpstreamDown);
+      fail(LinkFailure::Poisoned, poisoned->reason);
       return std::nullopt;
     }
     pending.sent_at = worker_.now();
@@ -311,7 +312,7 @@ std::optional<std::size_t> Link::read_replies(std::string_view input) {
       if (!pending_.empty()) pending_.front().sent_at = worker_.now();
       if (session != nullptr) session->on_reply_end(keys);
       if (lessee_) {
-        fail("the stream has ended", protocol::Refusal::UpstreamDown);
+        close(protocol::Refusal::UpstreamDown);  // the stream has ended
         return std::nullopt;
       }
     } else {
@@ -323,7 +324,9 @@ std::optional<std::size_t> Link::read_replies(std::string_view input) {
   return used;
 }
 
-void Link::fail(std::string_view reason, protocol::Refusal refusal) {
+void Link::fail(LinkFailure failure, std::string_view reason, protocol::Refusal refusal) {
+  const bool came_up = state_ == State::Ready || failure == LinkFailure::Timeout;
+  worker_.counters().add<Metric::UpstreamFailures>(1, came_up ? failure : LinkFailure::Connect);
   const bool was_known_down = state_ != State::Ready && tried_;
   if (!lessee_ && !was_known_down)
     worker_.log().warning("upstream_down", {{"worker", worker_.number()},
@@ -331,6 +334,13 @@ void Link::fail(std::string_view reason, protocol::Refusal refusal) {
                                             {"address", conf::format(worker_.config().upstream.address)},
                                             {"reason", reason},
                                             {"waiting", pending_.size()}});
+  close(refusal);
+}
+
+void Link::close(protocol::Refusal refusal) {
+  if (!lessee_ && state_ == State::Ready)
+    worker_.counters().subtract<Metric::UpstreamLinks>(1, link_protocol(dialect_));
+  worker_.counters().add<Metric::RepliesLost>(pending_.size());
   tried_ = true;
   was_up_ = false;
   state_ = State::Down;
@@ -372,10 +382,10 @@ void Link::tick(Clock::time_point now) {
   const conf::Upstream& upstream = worker_.config().upstream;
   if (state_ == State::Connecting || state_ == State::Probing) {
     if (now - began_ > upstream.connect_timeout)
-      fail("no answer within the connect time-out", protocol::Refusal::UpstreamTimeout);
+      fail(LinkFailure::Timeout, "no answer within the connect time-out", protocol::Refusal::UpstreamTimeout);
   } else if (state_ == State::Ready && must_progress() && !pending_.empty()) {
     if (now - pending_.front().sent_at > upstream.reply_timeout)
-      fail("no answer within the reply time-out", protocol::Refusal::UpstreamTimeout);
+      fail(LinkFailure::Timeout, "no answer within the reply time-out", protocol::Refusal::UpstreamTimeout);
   }
 }
 

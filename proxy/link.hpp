@@ -17,6 +17,7 @@
 #include "protocol/reply.hpp"
 #include "proxy/buffer.hpp"
 #include "proxy/handles.hpp"
+#include "proxy/metrics.hpp"
 #include "proxy/ring.hpp"
 #include "proxy/session_id.hpp"
 
@@ -91,7 +92,9 @@ class Link {
   void take(std::string_view fresh);
   void become_ready(const protocol::ProbeAnswer& answer);
   // Closes the connection and tells all that wait on it. `refusal` is what they are told.
-  void fail(std::string_view reason, protocol::Refusal refusal);
+  void fail(LinkFailure failure, std::string_view reason,
+            protocol::Refusal refusal = protocol::Refusal::UpstreamDown);
+  void close(protocol::Refusal refusal);
   void schedule_retry();
   std::string_view dialect_name() const;
 

@@ -142,7 +142,14 @@ void Log::write(conf::LogLevel level, std::string_view event, std::initializer_l
   if (dropped_ > 0 && writable(fd_) &&
       write_line(fd_, compose(conf::LogLevel::Warning, "lines_dropped", {{"count", dropped_}})))
     dropped_ = 0;
-  if (dropped_ > 0 || !write_line(fd_, line)) ++dropped_;
+  if (dropped_ == 0 && write_line(fd_, line)) return;
+  ++dropped_;
+  ++dropped_ever_;
+}
+
+std::uint64_t Log::dropped() const {
+  const std::lock_guard lock{mutex_};
+  return dropped_ever_;
 }
 
 }  // namespace mcgate::proxy

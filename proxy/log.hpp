@@ -46,6 +46,8 @@ class Log {
   explicit Log(const conf::Log& settings, int fd = 2);
 
   bool enabled(conf::LogLevel level) const { return level >= level_; }
+  // How many lines could not be written, ever.
+  std::uint64_t dropped() const;
   // ts, level and event come first, then the fields in their order; long values are cut.
   void write(conf::LogLevel level, std::string_view event, std::initializer_list<Field> fields) const;
 
@@ -70,7 +72,8 @@ class Log {
   conf::LogLevel level_;
   int fd_;
   mutable std::mutex mutex_;  // held from asking for room to using it, so that no other thread takes it
-  mutable std::uint64_t dropped_ = 0;
+  mutable std::uint64_t dropped_ = 0;  // and not told of yet
+  mutable std::uint64_t dropped_ever_ = 0;
 };
 
 }  // namespace mcgate::proxy

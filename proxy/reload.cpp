@@ -16,6 +16,11 @@ bool same_sockets(const std::vector<conf::Listener>& a, const std::vector<conf::
   });
 }
 
+bool same_admin(const std::optional<conf::Admin>& a, const std::optional<conf::Admin>& b) {
+  if (a.has_value() != b.has_value()) return false;
+  return !a || (conf::format(a->address) == conf::format(b->address) && a->mode == b->mode);
+}
+
 // What `wanted` changes that is set up once, at the start.
 std::vector<std::string_view> fixed_at_start(const conf::Config& running, const conf::Config& wanted) {
   const struct {
@@ -23,6 +28,7 @@ std::vector<std::string_view> fixed_at_start(const conf::Config& running, const 
     std::string_view what;
   } rows[] = {
       {same_sockets(running.listeners, wanted.listeners), "the listeners' addresses, modes and use of TLS"},
+      {same_admin(running.admin, wanted.admin), "admin"},
       {running.workers == wanted.workers, "workers"},
       {conf::format(running.upstream.address) == conf::format(wanted.upstream.address), "upstream.address"},
       {running.upstream.links == wanted.upstream.links, "upstream.links"},

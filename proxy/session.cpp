@@ -108,7 +108,7 @@ void Session::on_readable() {
   const std::size_t read_size = stranger ? kStrangerBytes : Transport::kReadBytes;
   const auto [bytes, state] = transport_.read(worker_.raw(), worker_.plain(), read_size);
   if (in<Lingering>()) {
-    if (state != Transport::State::Open) close_now();
+    if (state != Transport::State::Open) close_now(Ending::Client);
     return;
   }
   last_active_ = worker_.now();
@@ -117,6 +117,7 @@ void Session::on_readable() {
     if (reads_served_ == kBusyReads) transport_.keep_buffers();
   }
   if (in<Handshaking>() && transport_.established()) on_established();
+  worker_.counters().add<Metric::BytesReceived>(bytes.size());
   if (!bytes.empty()) take(bytes);
   if (stranger) wipe_in_place(bytes);  // there may have been a password in it
   if (closed_) return;
@@ -125,9 +126,9 @@ void Session::on_readable() {
   } else if (state == Transport::State::Failed) {
     worker_.log().debug("client_lost", {{"peer", auth::format(peer_)}, {"reason", transport_.error()}});
     transport_.write(output_);  // TLS's alert, if there is one
-    close_now();
+    close_now(Ending::Lost);
   } else if (input_.size() > kAheadBytes && in<Streaming>()) {
-    close_now();
+    close_at(Bound::Ahead);
   } else {
     if (!output_.empty() || transport_.pending()) worker_.mark(id_);
     watch_for_input();
@@ -144,7 +145,7 @@ void Session::on_client_ended() {
   input_state_ = Input::Ended;
   watch_for_input();
   if (in<Handshaking>() || in_endless_stream()) {
-    close_now();
+    close_now(Ending::Client);
   } else {
     worker_.mark(id_);  // whatever it asked for whole is answered; see flush()
   }
@@ -239,7 +240,7 @@ std::size_t Session::serve_one(std::string_view input) {
   if (!protocol_) protocol_ = binary ? protocol::Dialect::Binary : protocol::Dialect::Text;
   if (binary != (protocol_ == protocol::Dialect::Binary)) {
     // memcached fixes a connection's protocol at its first byte, and so do we.
-    close_after_answers();
+    close_after_answers(Ending::Protocol);
     return input.size();
   }
   protocol::Request& request = worker_.request();
@@ -292,7 +293,8 @@ void Session::flush() {
     if (input_.size() != read || output_.size() != written) worker_.mark(id_);
   }
   const bool all_asked = input_state_ != Input::Open && !held_back_;
-  if (all_asked && !logging_in() && !in<Streaming>()) close_after_answers();
+  if (all_asked && !logging_in() && !in<Streaming>())
+    close_after_answers(input_state_ == Input::Ended ? Ending::Client : Ending::Stopping);
   if (auto* streaming = std::get_if<Streaming>(&phase_))
     streaming->link->set_reading(output_.size() < kOutputHighWater);
   if (in<Draining>() && !unwritten_since_ && output_.empty() && queue_.in_flight() == 0) {
@@ -307,10 +309,13 @@ bool Session::write() {
   const std::size_t before = output_.size();
   if (!transport_.write(output_)) {
     worker_.log().debug("client_lost", {{"peer", auth::format(peer_)}, {"reason", transport_.error()}});
-    close_now();
+    close_now(Ending::Lost);
     return false;
   }
-  if (output_.size() < before) last_active_ = worker_.now();
+  if (output_.size() < before) {
+    worker_.counters().add<Metric::BytesSent>(before - output_.size());
+    last_active_ = worker_.now();
+  }
   if (!transport_.pending() && output_.empty()) {
     unwritten_since_.reset();
   } else {
@@ -326,26 +331,33 @@ void Session::linger() {
   become(Lingering{});
   transport_.end();
   if (!transport_.write(output_) || input_state_ == Input::Ended) {
-    close_now();
+    close_now(Ending::Client);
     return;
   }
   transport_.half_close();
 }
 
-void Session::close_after_answers() {
+void Session::close_after_answers(Ending why) {
   if (in<Draining>() || in<Lingering>() || closed_) return;
   if (in<Streaming>()) {
-    close_now();
+    close_now(why);
     return;
   }
+  ending_ = why;
   become(Draining{});
   held_back_ = false;
   worker_.mark(id_);
 }
 
-void Session::close_now() {
+void Session::close_at(Bound bound) {
+  worker_.counters().add<Metric::BoundHits>(1, bound);
+  close_now(Ending::Bound);
+}
+
+void Session::close_now(Ending why) {
   if (closed_) return;
   closed_ = true;
+  worker_.counters().add<Metric::SessionsClosed>(1, ending_.value_or(why));
   read_event_.reset();
   write_event_.reset();
   if (in<Streaming>()) worker_.end_lease(id_);
@@ -354,7 +366,7 @@ void Session::close_now() {
 
 void Session::drain() {
   if (in<Handshaking>() || logging_in() || in_endless_stream()) {
-    close_now();
+    close_now(Ending::Stopping);
     return;
   }
   if (input_state_ == Input::Open) input_state_ = Input::Stopped;
@@ -382,24 +394,26 @@ void Session::tick(Clock::time_point now) {
   const auto past = [now](Clock::time_point since, std::chrono::milliseconds limit) {
     return limit.count() != 0 && now - since > limit;
   };
-  std::string_view what;
+  if (in<Lingering>() && past(phase_since_, kLinger)) {
+    close_now(Ending::Client);
+    return;
+  }
+  Bound bound{};
   if (in<Handshaking>() && past(phase_since_, timeouts.handshake)) {
-    what = "timeouts.handshake_seconds";
+    bound = Bound::HandshakeTime;
   } else if ((in<Unidentified>() || logging_in()) && past(phase_since_, timeouts.login)) {
-    what = "timeouts.login_seconds";
-  } else if (in<Lingering>() && past(phase_since_, kLinger)) {
-    what = "linger";
+    bound = Bound::LoginTime;
   } else if (unwritten_since_ && past(*unwritten_since_, timeouts.write)) {
-    what = "timeouts.write_seconds";
+    bound = Bound::WriteTime;
   } else if (partial_since_ && past(*partial_since_, timeouts.request)) {
-    what = "timeouts.request_seconds";
+    bound = Bound::RequestTime;
   } else if (idle() && past(last_active_, timeouts.idle)) {
-    what = "timeouts.idle_seconds";
+    bound = Bound::IdleTime;
   } else {
     return;
   }
-  worker_.log().debug("client_timed_out", {{"peer", auth::format(peer_)}, {"limit", what}});
-  close_now();
+  worker_.log().debug("client_timed_out", {{"peer", auth::format(peer_)}, {"limit", name(bound)}});
+  close_at(bound);
 }
 
 }  // namespace mcgate::proxy

@@ -20,6 +20,7 @@
 #include "proxy/decide.hpp"
 #include "proxy/link.hpp"
 #include "proxy/login_attempt.hpp"
+#include "proxy/metrics.hpp"
 #include "proxy/reply_queue.hpp"
 #include "proxy/session_id.hpp"
 #include "proxy/snapshot.hpp"
@@ -191,8 +192,10 @@ class Session {
   // --- the end (session.cpp)
   bool write();
   void linger();
-  void close_after_answers();
-  void close_now();
+  // Of several reasons the first is counted.
+  void close_after_answers(Ending why);
+  void close_now(Ending why);
+  void close_at(Bound bound);
   void watch_for_input();
 
   Worker& worker_;
@@ -208,10 +211,13 @@ class Session {
   bool reading_ = false;
   bool closed_ = false;  // buried; nothing may happen any more
 
+  std::optional<Ending> ending_;  // while it is about to end
+
   Phase phase_ = Handshaking{};
   std::optional<protocol::Dialect> protocol_;  // Text or Binary, from the first byte
   bool had_request_ = false;
-  std::uint8_t reads_served_ = 0;  // while it serves, since it last rested; counted until it is busy
+  std::uint8_t reads_served_ = 0;        // while it serves, since it last rested; counted until it is busy
+  std::optional<auth::Proof> login_by_;  // the log-in tried last
   int failed_logins_ = 0;
   std::unique_ptr<Windows> windows_;
 

@@ -119,6 +119,7 @@ void Session::submit(LoginAttempt attempt, bool had_turn) {
   };
   const std::string who = peer_.unix_socket ? "unix" : conf::format(peer_.ip);
   if (worker_.shared().runners.submit(who, wanted, std::move(job))) return;
+  worker_.counters().add<Metric::BoundHits>(1, Bound::LoginQueue);
   become(Unidentified{});
   refuse(caller, Refusal::Busy);
 }
@@ -126,6 +127,7 @@ void Session::submit(LoginAttempt attempt, bool had_turn) {
 bool Session::log_in_text(const protocol::Request& request) {
   if (queue_.in_flight() != 0) return false;
   const auto credentials = protocol::parse_login_token(request.value);
+  login_by_ = auth::Proof::Text;
   become(Unidentified{});
   if (!listener().text_login) {
     wipe_in_place(request.value);
@@ -137,7 +139,7 @@ bool Session::log_in_text(const protocol::Request& request) {
     count_failure({});
     fail_login({std::string{credentials.error()}});
     refuse(request.caller, Refusal::BadLoginToken);
-    if (too_many_failures()) close_after_answers();
+    if (too_many_failures()) close_after_answers(Ending::Logins);
     return true;
   }
   std::string user{credentials->user};
@@ -156,10 +158,11 @@ bool Session::log_in_sasl(const protocol::Request& request) {
   if (queue_.in_flight() != 0) return false;
   become(Unidentified{});
   const std::string_view mechanism = request.keys.empty() ? std::string_view{} : request.keys.front();
+  login_by_ = auth::proof_by(mechanism);
   conf::Secret token{request.value};
   wipe_in_place(request.value);
   // A name that we read otherwise than libsasl2 does would be counted under another.
-  const bool is_plain = auth::proof_by(mechanism) == auth::Proof::Plain;
+  const bool is_plain = login_by_ == auth::Proof::Plain;
   if (is_plain && !token.empty() && !protocol::parse_plain(token.reveal())) {
     refuse_unseen(request.caller, {"a malformed message"});
     return true;
@@ -244,7 +247,7 @@ void Session::on_new_snapshot() {
   const bool get_revoked = windows_ && user != nullptr && (moved || !allows_rest(*user->policy, *windows_));
   if (from_elsewhere || revoked || stream_revoked || get_revoked) {
     worker_.log().info("session_revoked", {{"user", user_name()}, {"peer", auth::format(peer_)}});
-    close_now();
+    close_now(Ending::Revoked);
   } else if (somebody != nullptr) {
     somebody->user = user;
   }
@@ -257,6 +260,7 @@ void Session::on_granted(const protocol::Caller& caller, auth::Identity identity
     on_refused(caller, {"no longer a user", std::move(identity.user)});
     return;
   }
+  worker_.counters().add<Metric::Logins>(1, identity.proof, LoginOutcome::Granted);
   worker_.log().info("login", {{"user", identity.user},
                                {"proof", auth::name(identity.proof)},
                                {"peer", auth::format(peer_)},
@@ -287,6 +291,8 @@ void Session::refuse_unseen(const protocol::Caller& caller, const auth::Refused&
 void Session::fail_login(const auth::Refused& refused) {
   become(Unidentified{});
   ++failed_logins_;
+  worker_.counters().add<Metric::Logins>(1, login_by_ ? static_cast<std::size_t>(*login_by_) : kUnknownProof,
+                                         LoginOutcome::Refused);
   // A name that nobody has may be a password in the wrong place.
   const bool known = worker_.snapshot().directory->find(refused.user) != nullptr;
   if (worker_.client_log().allow(worker_.now()))
@@ -298,6 +304,7 @@ void Session::fail_login(const auth::Refused& refused) {
 }
 
 void Session::log_throttled(std::string_view user, std::optional<std::chrono::milliseconds> wait) {
+  worker_.counters().add<Metric::BoundHits>(1, Bound::LoginThrottle);
   if (!worker_.client_log().allow(worker_.now())) return;
   const bool known = worker_.snapshot().directory->find(user) != nullptr;
   const std::string_view who = known ? user : "unknown";
@@ -316,7 +323,7 @@ void Session::log_throttled(std::string_view user, std::optional<std::chrono::mi
 void Session::on_refused(const protocol::Caller& caller, const auth::Refused& refused) {
   fail_login(refused);
   refuse(caller, Refusal::AuthenticationFailure);
-  if (too_many_failures()) close_after_answers();
+  if (too_many_failures()) close_after_answers(Ending::Logins);
 }
 
 }  // namespace mcgate::proxy

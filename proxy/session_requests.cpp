@@ -25,13 +25,45 @@ void Session::refuse(const protocol::Caller& caller, Refusal refusal) {
   queue_.say(std::move(text));
 }
 
+namespace {
+
+Verdict verdict(Action action) {
+  switch (action) {
+    case Action::RefuseUnauthenticated:
+      return Verdict::Unauthenticated;
+    case Action::RefuseDenied:
+      return Verdict::Denied;
+    case Action::Forward:
+    case Action::Stream:
+    case Action::AnswerVersion:
+    case Action::AnswerNoop:
+    case Action::Quit:
+    case Action::ListMechanisms:
+    case Action::LogInSasl:
+    case Action::StepSasl:
+      return Verdict::Allowed;
+  }
+  return Verdict::Denied;
+}
+
+}  // namespace
+
 bool Session::on_request(protocol::Request& request) {
   if (is_login_in_disguise(request)) return log_in_text(request);
   const bool before_login = !in<Serving>();
   if (before_login && protocol_ == Dialect::Text && request.caller.command == protocol::Command::Set)
     return log_in_text(request);
   request.name_space = name_space();
-  return carry_out(decide(request, policy()), request);
+  // Taken first: what carries it out may use the worker's request for another.
+  const protocol::Command command = request.caller.command;
+  const Action action = decide(request, policy());
+  if (!carry_out(action, request)) return false;  // it comes again
+  if (before_login && protocol_ == Dialect::Text) {
+    worker_.counters().add<Metric::MalformedRequests>(1);  // not parsed so far as to know the command
+  } else {
+    worker_.counters().add<Metric::Requests>(1, command, verdict(action));
+  }
+  return true;
 }
 
 bool Session::on_broken(const protocol::Request& request, const protocol::Broken& broken) {
@@ -44,6 +76,7 @@ bool Session::on_broken(const protocol::Request& request, const protocol::Broken
     if (queue_.in_flight() != 0) return false;
     // A log-in, if a broken one: whoever it was before is nobody now.
     count_failure({});
+    if (of_text_login) login_by_ = auth::Proof::Text;
     fail_login({"a malformed log-in"});
     queue_.say(broken.reply);
   } else if (in<Serving>()) {
@@ -51,7 +84,9 @@ bool Session::on_broken(const protocol::Request& request, const protocol::Broken
   } else {
     refuse(request.caller, Refusal::Unauthenticated);
   }
-  if (broken.close || too_many_failures()) close_after_answers();
+  worker_.counters().add<Metric::MalformedRequests>(1);
+  if (broken.close || too_many_failures())
+    close_after_answers(too_many_failures() ? Ending::Logins : Ending::Protocol);
   return true;
 }
 
@@ -71,7 +106,7 @@ bool Session::carry_out(Action action, const protocol::Request& request) {
       std::string text;
       protocol::compose_quit(request.caller, text);
       queue_.say(std::move(text));
-      close_after_answers();
+      close_after_answers(Ending::Client);
       return true;
     }
     case Action::ListMechanisms:
@@ -169,6 +204,7 @@ bool Session::stream(const protocol::Request& request) {
   }
   Link* link = worker_.lease(id_, request);
   if (link == nullptr) {
+    worker_.counters().add<Metric::BoundHits>(1, Bound::Streams);
     refuse(request.caller, Refusal::Busy);
     return true;
   }
@@ -201,8 +237,8 @@ void Session::on_reply_part() {
       worker_.log().warning("client_too_slow", {{"peer", auth::format(peer_)},
                                                 {"user", user_name()},
                                                 {"waiting_bytes", output_.size()},
-                                                {"limit", "limits.session_output_bytes"}});
-    close_now();
+                                                {"limit", name(Bound::SessionOutput)}});
+    close_at(Bound::SessionOutput);
     return;
   }
   worker_.mark(id_);
@@ -224,7 +260,7 @@ void Session::on_reply_lost(const protocol::Expected& expected, std::size_t keys
   const protocol::CommandRow& row = protocol::row(expected.caller.command);
   const bool only_reads = row.category == Category::Read || row.reply == protocol::ReplyShape::Stats ||
                           row.reply == protocol::ReplyShape::Stream;
-  if (was_sent && !only_reads) close_after_answers();
+  if (was_sent && !only_reads) close_after_answers(Ending::Unwritten);
   worker_.mark(id_);
 }
 

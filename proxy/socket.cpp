@@ -79,9 +79,7 @@ Fd open_socket(sa_family_t family) {
 
 enum class Sharing : std::uint8_t { Alone, WithOtherWorkers };
 
-std::expected<Fd, std::string> bind_and_listen(const conf::Listener& listener, std::uint16_t port,
-                                               Sharing sharing) {
-  conf::Address address = listener.address;
+std::expected<Fd, std::string> bind_and_listen(conf::Address address, std::uint16_t port, Sharing sharing) {
   address.port = port;
   const auto target = to_sockaddr(address);
   if (!target) return std::unexpected(target.error());
@@ -103,42 +101,42 @@ bool answers(const SocketAddress& target) {
   return fd && (::connect(fd.get(), target.get(), target.length) == 0 || errno == EAGAIN);
 }
 
-std::expected<Fd, std::string> listen_on_unix(const conf::Listener& listener) {
-  const auto target = to_sockaddr(listener.address);
+std::expected<Fd, std::string> listen_on_unix(const conf::Address& address, std::uint32_t mode) {
+  const auto target = to_sockaddr(address);
   if (!target) return std::unexpected(target.error());
-  const std::string& path = listener.address.host;
+  const std::string& path = address.host;
   struct stat status{};
   if (::lstat(path.c_str(), &status) == 0) {
     if (!S_ISSOCK(status.st_mode))
       return std::unexpected(
           fmt::format("cannot listen on unix:{}: a file that is no socket is there", path));
-    if (answers(*target)) return std::unexpected(failure(listener.address, "listen on", EADDRINUSE));
+    if (answers(*target)) return std::unexpected(failure(address, "listen on", EADDRINUSE));
     ::unlink(path.c_str());
   }
   // Nobody may connect before the mode is set, so the socket is made with no rights at all.
   const mode_t before = ::umask(0777);
-  auto fd = bind_and_listen(listener, 0, Sharing::Alone);
+  auto fd = bind_and_listen(address, 0, Sharing::Alone);
   ::umask(before);
-  if (fd && ::chmod(path.c_str(), static_cast<mode_t>(listener.mode)) != 0)
-    return std::unexpected(failure(listener.address, "set the mode of", errno));
+  if (fd && ::chmod(path.c_str(), static_cast<mode_t>(mode)) != 0)
+    return std::unexpected(failure(address, "set the mode of", errno));
   return fd;
 }
 
 }  // namespace
 
-std::expected<Fd, std::string> listen_on(const conf::Listener& listener) {
-  if (listener.address.family == conf::Address::Family::Unix) return listen_on_unix(listener);
-  std::uint16_t port = listener.address.port;
+std::expected<Fd, std::string> listen_on(const conf::Address& address, std::uint32_t mode) {
+  if (address.family == conf::Address::Family::Unix) return listen_on_unix(address, mode);
+  std::uint16_t port = address.port;
   {
-    const auto probe = bind_and_listen(listener, port, Sharing::Alone);
+    const auto probe = bind_and_listen(address, port, Sharing::Alone);
     if (!probe) return std::unexpected(probe.error());
     port = bound_port(probe->get());
   }
-  return bind_and_listen(listener, port, Sharing::WithOtherWorkers);
+  return bind_and_listen(address, port, Sharing::WithOtherWorkers);
 }
 
-std::expected<Fd, std::string> listen_again(const conf::Listener& listener, std::uint16_t port) {
-  return bind_and_listen(listener, port, Sharing::WithOtherWorkers);
+std::expected<Fd, std::string> listen_again(const conf::Address& address, std::uint16_t port) {
+  return bind_and_listen(address, port, Sharing::WithOtherWorkers);
 }
 
 std::uint16_t bound_port(int fd) {

@@ -1,6 +1,7 @@
 // Sockets: listening, connecting, and who is at the other end.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <string>
 
@@ -12,10 +13,11 @@ namespace mcgate::proxy {
 
 // A non-blocking listening socket. TCP sockets are made with SO_REUSEPORT, so that each worker has its own,
 // after a try without it: an address that already answers is an error, not a silent second binding. A stale
-// Unix socket file is replaced only if nobody answers on it. The error says what to do.
-std::expected<Fd, std::string> listen_on(const conf::Listener& listener);
+// Unix socket file is replaced only if nobody answers on it; `mode` is the new one's. The error says what to
+// do.
+std::expected<Fd, std::string> listen_on(const conf::Address& address, std::uint32_t mode);
 // One more socket on the same TCP address; `port` is the first one's.
-std::expected<Fd, std::string> listen_again(const conf::Listener& listener, std::uint16_t port);
+std::expected<Fd, std::string> listen_again(const conf::Address& address, std::uint16_t port);
 
 // The port that a TCP socket is bound to.
 std::uint16_t bound_port(int fd);

@@ -56,6 +56,7 @@ Worker::Worker(std::uint32_t number, Shared& shared, std::shared_ptr<const Snaps
                std::vector<Fd> listening)
     : number_{number},
       shared_{shared},
+      counters_{shared.metrics.add_thread()},
       snapshot_{std::move(snapshot)},
       inbox_{std::make_shared<Inbox>()},
       base_{make_base()},
@@ -65,6 +66,7 @@ Worker::Worker(std::uint32_t number, Shared& shared, std::shared_ptr<const Snaps
       plain_(Transport::kPlainBytes),
       tls_bio_{Transport::make_bio()} {
   inbox_event_ = make_event<&Worker::on_inbox>(base(), inbox_->fd(), EV_READ | EV_PERSIST, this);
+  counters_.set<Metric::Workers>(1);
   tick_event_ = make_event<&Worker::on_tick>(base(), -1, EV_PERSIST, this);
   pause_event_ = make_event<&Worker::on_pause_over>(base(), -1, 0, this);
   for (std::size_t i = 0; i < listening.size(); ++i) {
@@ -105,11 +107,13 @@ bool Worker::links_tried() const {
 
 void Worker::start_accepting() {
   for (auto& acceptor : acceptors_) event_add(acceptor->event.get(), nullptr);
+  counters_.set<Metric::WorkersAccepting>(1);
   if (!std::exchange(accepting_, true) && on_accepting_) on_accepting_();
 }
 
 void Worker::stop_accepting() {
   for (auto& acceptor : acceptors_) event_del(acceptor->event.get());
+  counters_.set<Metric::WorkersAccepting>(0);
 }
 
 void Worker::Acceptor::on_acceptable() {
@@ -125,6 +129,7 @@ bool Worker::accept_next(Acceptor& acceptor) {
   }
   const int error = errno;
   if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
+    counters_.add<Metric::BoundHits>(1, Bound::Descriptors);
     if (client_log_.allow(now())) log().error("accept_failed", {{"reason", std::strerror(error)}});
     stop_accepting();
     const timeval pause = to_timeval(kAcceptPause);
@@ -140,10 +145,12 @@ void Worker::on_pause_over() {
 void Worker::admit(std::size_t listener, Fd fd, const auth::Peer& peer) {
   const conf::Listener& settings = config().listeners[listener];
   if (!peer.unix_socket && !conf::admits(settings.networks, peer.ip)) {
+    counters_.add<Metric::ClientsFromElsewhere>(1);
     log().debug("client_from_elsewhere", {{"peer", auth::format(peer)}});
     return;
   }
   if (shared_.sessions.load(std::memory_order_relaxed) >= config().limits.sessions) {
+    counters_.add<Metric::BoundHits>(1, Bound::Sessions);
     if (client_log_.allow(now()))
       log().warning("too_many_sessions", {{"peer", auth::format(peer)}, {"limit", "limits.sessions"}});
     return;
@@ -159,7 +166,8 @@ void Worker::admit(std::size_t listener, Fd fd, const auth::Peer& peer) {
   Place& place = places_[index];
   const SessionId id{index, place.generation};
   place.session = std::make_unique<Session>(*this, id, listener, std::move(fd), peer);
-  ++sessions_;
+  counters_.set<Metric::Sessions>(++sessions_);
+  counters_.add<Metric::SessionsAccepted>(1);
   shared_.sessions.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -176,7 +184,7 @@ void Worker::bury(SessionId id) {
   ++place.generation;
   place.marked = false;
   free_places_.push_back(id.index);
-  --sessions_;
+  counters_.set<Metric::Sessions>(--sessions_);
   shared_.sessions.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -251,8 +259,10 @@ void Worker::on_tick() {
   for (Place& place : places_) {
     if (place.session) place.session->tick(now());
   }
-  if (const std::uint64_t suppressed = client_log_.take_suppressed(); suppressed > 0)
+  if (const std::uint64_t suppressed = client_log_.take_suppressed(); suppressed > 0) {
+    counters_.add<Metric::LogLinesSuppressed>(suppressed);
     log().warning("lines_suppressed", {{"worker", number_}, {"count", suppressed}});
+  }
   if (draining_ && now() > drain_by_) stopped_ = true;
 }
 
@@ -265,6 +275,7 @@ void Worker::on_inbox() {
 void Worker::drain() {
   if (std::exchange(draining_, true)) return;
   drain_by_ = now() + config().timeouts.drain;
+  counters_.set<Metric::WorkersAccepting>(0);
   for (auto& acceptor : acceptors_) acceptor->event.reset();
   acceptors_.clear();
   for (std::size_t i = 0; i < places_.size(); ++i) {

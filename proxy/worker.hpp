@@ -22,6 +22,7 @@
 #include "proxy/handles.hpp"
 #include "proxy/link.hpp"
 #include "proxy/log.hpp"
+#include "proxy/metrics.hpp"
 #include "proxy/rate.hpp"
 #include "proxy/session_id.hpp"
 #include "proxy/snapshot.hpp"
@@ -36,6 +37,7 @@ struct Shared {
   auth::LoginRunners& runners;
   auth::Remembered& remembered;
   auth::Throttle& throttle;
+  Metrics& metrics;
   std::atomic<std::size_t> sessions{0};
   // Sessions that gave back buffers, their own or a handshake's, since the kernel was last given what is
   // free.
@@ -83,6 +85,7 @@ class Worker {
   std::uint32_t number() const { return number_; }
   Shared& shared() const { return shared_; }
   const Log& log() const { return shared_.log; }
+  Counters& counters() { return counters_; }
   // The budget of log lines that clients can cause.
   RateLimit& client_log() { return client_log_; }
   const Snapshot& snapshot() const { return *snapshot_; }
@@ -138,6 +141,7 @@ class Worker {
 
   const std::uint32_t number_;
   Shared& shared_;
+  Counters& counters_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::shared_ptr<Inbox> inbox_;
   EventBasePtr base_;

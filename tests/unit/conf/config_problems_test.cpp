@@ -38,6 +38,12 @@ TEST_CASE("each mistake is named with its place") {
        "4:9: level must be one of \"debug\", \"info\", \"warning\", \"error\", not \"INFO\""},
       {"[log]\nfile = \"x\"", "4:1: unknown key \"file\" in [log]; known are format, level"},
 
+      {"[admin]", "3:1: [admin] needs address: IP address and port, or unix:/path"},
+      {"[admin]\naddress = \"0.0.0.0:9150\"",
+       "4:11: [admin] must be on loopback or a unix: address, since it asks nobody who they are; "
+       "insecure_remote = true permits another"},
+      {"[admin]\naddress = \"127.0.0.1:9150\"\nmode = \"0600\"", "5:8: mode is for a unix: address only"},
+
       {"[timeouts]\nlogin_seconds = 0",
        "4:17: login_seconds must be a number of seconds from 0.001 to 3600, not 0"},
       {"[timeouts]\nlogin_seconds = 0.0004",

@@ -39,6 +39,7 @@ TEST_CASE("what is left out has its default") {
   CHECK(config.limits.value_bytes == 1'048'576);
   CHECK(config.log.level == LogLevel::Info);
   CHECK(config.login.mechanisms == std::vector<std::string>{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"});
+  CHECK_FALSE(config.admin.has_value());
   CHECK(config.users.empty());
   CHECK(config.roles.empty());
 }
@@ -99,6 +100,9 @@ address_failures = 2
 half_life_seconds = 3
 delay_seconds = 0.25
 longest_delay_seconds = 4
+[admin]
+address = "0.0.0.0:9150"
+insecure_remote = true
 [[user]]
 name = "guest"
 [[user]]
@@ -164,6 +168,10 @@ allow = [{ commands = ["stats items", "flush_all"] }]
   CHECK(config.login.throttle.half_life == 3s);
   CHECK(config.login.throttle.delay == 250ms);
   CHECK(config.login.throttle.longest_delay == 4s);
+
+  REQUIRE(config.admin.has_value());
+  CHECK(format(config.admin->address) == "0.0.0.0:9150");
+  CHECK(config.admin->insecure_remote);
 
   REQUIRE(config.users.size() == 2);
   const User& user = config.users[1];

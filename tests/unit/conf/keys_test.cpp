@@ -57,6 +57,7 @@ std::vector<Default> defaults() {
       {Section::Limits, "requests_in_flight", std::to_string(limits.requests_in_flight)},
       {Section::Limits, "link_output_bytes", std::to_string(limits.link_output_bytes)},
       {Section::Limits, "streams", std::to_string(limits.streams)},
+      {Section::Admin, "insecure_remote", boolean(Admin{}.insecure_remote)},
       {Section::Login, "runners", std::to_string(config.login.runners)},
       {Section::Login, "queue", std::to_string(config.login.queue)},
       {Section::Login, "remembered", std::to_string(config.login.remembered)},

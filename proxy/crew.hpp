@@ -1,0 +1,64 @@
+// The workers, and the control thread that watches over them: signals, reload, the end. Made and run by
+// serve(); what runs on its loop beside it (the admin endpoint) is the control thread's too.
+#pragma once
+
+#include <atomic>
+#include <csignal>
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "proxy/handles.hpp"
+#include "proxy/snapshot.hpp"
+#include "proxy/worker.hpp"
+
+namespace mcgate::proxy {
+
+// The listening sockets of all workers: a TCP address has one each, a Unix socket is shared.
+using Listening = std::vector<std::vector<Fd>>;
+
+class Crew {
+ public:
+  // The signals it handles; blocked in every thread from the start.
+  static sigset_t signals();
+
+  Crew(Shared& shared, std::shared_ptr<const Snapshot> snapshot, Listening listening);
+  Crew(const Crew&) = delete;
+  Crew& operator=(const Crew&) = delete;
+
+  // Returns once every worker has stopped; signals tell them to.
+  void run();
+
+  // --- for what runs on the control thread
+  event_base* base() const { return base_.get(); }
+  const Log& log() const { return shared_.log; }
+  // Whether clients are taken and can be served.
+  bool ready() const;
+  // In Prometheus's text format.
+  std::string metrics();
+
+ private:
+  void on_signals();
+  void on_worker_stopped();
+  void trim();
+  void end();
+  void on_reload();
+
+  Shared& shared_;
+  Counters& counters_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  EventBasePtr base_;
+  Fd signal_fd_;
+  Fd stopped_fd_;  // an eventfd: how many workers have stopped since it was last read
+  EventPtr signal_event_;
+  EventPtr stopped_event_;
+  EventPtr trim_event_;
+  std::atomic<std::size_t> accepting_{0};
+  std::size_t running_ = 0;
+  std::uint64_t generation_ = 1;
+  bool draining_ = false;
+  bool stopping_ = false;
+};
+
+}  // namespace mcgate::proxy
