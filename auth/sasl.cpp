@@ -21,7 +21,8 @@ using SaslConnPtr = std::unique_ptr<sasl_conn_t, Dispose>;
 
 // sasl_authorize_t: nobody acts for another.
 int only_oneself(sasl_conn_t*, void*, const char* requested, unsigned requested_size,
-                 const char* authenticated, unsigned authenticated_size, const char*, unsigned, propctx*) {
+                 const char* authenticated, unsigned authenticated_size, const char*, unsigned,
+                 propctx*) noexcept {
   const std::string_view authzid{requested, requested_size};
   const std::string_view authcid{authenticated, authenticated_size};
   return authzid == authcid ? SASL_OK : SASL_NOAUTHZ;
@@ -30,7 +31,7 @@ int only_oneself(sasl_conn_t*, void*, const char* requested, unsigned requested_
 // sasl_canon_user_t: a name is taken byte for byte or refused. libsasl2's own canonicalisation comes after
 // this one and strips white space at both ends, so a name with any is none of ours.
 int name_as_it_is(sasl_conn_t*, void*, const char* user, unsigned size, unsigned, const char*, char* out,
-                  unsigned room, unsigned* out_size) {
+                  unsigned room, unsigned* out_size) noexcept {
   const std::string_view from{user, size};
   const auto is_space = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
   if (from.empty() || size > protocol::kMaxUserName || size >= room || from.find('\0') != from.npos ||

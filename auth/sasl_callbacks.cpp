@@ -21,7 +21,8 @@ constexpr std::array kOptions{
 
 }  // namespace
 
-int get_option(void* mechanism, const char*, const char* option, const char** result, unsigned* size) {
+int get_option(void* mechanism, const char*, const char* option, const char** result,
+               unsigned* size) noexcept {
   const std::string_view name{option};
   const char* value = nullptr;
   if (name == "mech_list") {
@@ -36,12 +37,12 @@ int get_option(void* mechanism, const char*, const char* option, const char** re
   return SASL_OK;
 }
 
-int drop_log(void*, int, const char*) {
+int drop_log(void*, int, const char*) noexcept {
   return SASL_OK;
 }
 
 int check_password_callback(sasl_conn_t*, void* credentials, const char* user, const char* password,
-                            unsigned size, propctx*) {
+                            unsigned size, propctx*) noexcept {
   return static_cast<SaslCredentials*>(credentials)->check(user, {password, size}) ? SASL_OK : SASL_BADAUTH;
 }
 

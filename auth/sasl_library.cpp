@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <string>
 
 #include "auth/sasl.hpp"
@@ -22,49 +23,62 @@ namespace {
 constexpr const char* kVerifierAttribute = "*authPassword";
 constexpr std::array<std::string_view, 3> kMechanisms{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};
 
-// Mutexes: libsasl2's own do nothing.
-void* mutex_new() {
-  return new std::mutex;
+// Where libsasl2 gets no memory it calls exit() in places, with all our threads running: so it is never told
+// that there is none, and we end ourselves.
+void* require(void* memory) {
+  if (memory == nullptr) throw std::bad_alloc{};
+  return memory;
 }
-int mutex_lock(void* mutex) {
+
+// Mutexes: libsasl2's own do nothing.
+void* mutex_new() noexcept {
+  return require(new (std::nothrow) std::mutex);
+}
+int mutex_lock(void* mutex) noexcept {
   static_cast<std::mutex*>(mutex)->lock();
   return 0;
 }
-int mutex_unlock(void* mutex) {
+int mutex_unlock(void* mutex) noexcept {
   static_cast<std::mutex*>(mutex)->unlock();
   return 0;
 }
-void mutex_free(void* mutex) {
+void mutex_free(void* mutex) noexcept {
   delete static_cast<std::mutex*>(mutex);
 }
 
 // Memory: passwords and keys pass through libsasl2's buffers, and not all of them does it wipe.
-void wipe_and_free(void* memory) {
+void* allocate(std::size_t size) noexcept {
+  return require(std::malloc(size));
+}
+void* allocate_zeros(std::size_t count, std::size_t size) noexcept {
+  return require(std::calloc(count, size));
+}
+void wipe_and_free(void* memory) noexcept {
   if (memory != nullptr) OPENSSL_cleanse(memory, malloc_usable_size(memory));
   std::free(memory);
 }
-void* reallocate(void* memory, std::size_t size) {
-  void* grown = std::malloc(size);
-  if (grown == nullptr || memory == nullptr) return grown;
+void* reallocate(void* memory, std::size_t size) noexcept {
+  void* grown = allocate(size);
+  if (memory == nullptr) return grown;
   std::memcpy(grown, memory, std::min(size, malloc_usable_size(memory)));
   wipe_and_free(memory);
   return grown;
 }
 
 // Only the mechanisms that we offer are loaded into the process, and no configuration file is read.
-int verify_file(void*, const char* file, sasl_verify_type_t type) {
+int verify_file(void*, const char* file, sasl_verify_type_t type) noexcept {
   if (type != SASL_VRFY_PLUGIN) return SASL_CONTINUE;
   const std::string_view path{file};
   const auto name = path.substr(path.rfind('/') + 1);
   return name.starts_with("libplain.") || name.starts_with("libscram.") ? SASL_OK : SASL_CONTINUE;
 }
 
-int no_configuration(void*, char** path) {
+int no_configuration(void*, char** path) noexcept {
   *path = static_cast<char*>(std::calloc(1, 1));  // libsasl2 frees it
   return *path != nullptr ? SASL_OK : SASL_NOMEM;
 }
 
-int lookup(void*, sasl_server_params_t* params, unsigned flags, const char* user, unsigned size) {
+int lookup(void*, sasl_server_params_t* params, unsigned flags, const char* user, unsigned size) noexcept {
   if ((flags & SASL_AUXPROP_AUTHZID) != 0) return SASL_OK;
   auto* credentials = credentials_of(params->utils);
   if (credentials == nullptr) return SASL_FAIL;
@@ -80,7 +94,8 @@ int lookup(void*, sasl_server_params_t* params, unsigned flags, const char* user
   return SASL_OK;
 }
 
-int plugin(const sasl_utils_t*, int max_version, int* version, sasl_auxprop_plug_t** plug, const char*) {
+int plugin(const sasl_utils_t*, int max_version, int* version, sasl_auxprop_plug_t** plug,
+           const char*) noexcept {
   static char name[] = "mcgate";
   static sasl_auxprop_plug_t ours{};
   if (max_version < SASL_AUXPROP_PLUG_VERSION) return SASL_BADVERS;
@@ -115,7 +130,7 @@ std::expected<std::unique_ptr<SaslLibrary>, std::string> SaslLibrary::open() {
       sasl_callback_t{SASL_CB_LIST_END, nullptr, nullptr},
   };
   sasl_set_mutex(mutex_new, mutex_lock, mutex_unlock, mutex_free);
-  sasl_set_alloc(std::malloc, std::calloc, reallocate, wipe_and_free);
+  sasl_set_alloc(allocate, allocate_zeros, reallocate, wipe_and_free);
   // Without an application's name there is no file to be read for it.
   if (const int result = sasl_server_init(callbacks.data(), nullptr); result != SASL_OK) {
     return std::unexpected{std::string{"libsasl2 does not start: "} +

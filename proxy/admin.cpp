@@ -63,6 +63,7 @@ AdminAnswer answer_of(Crew& crew, evhttp_request* request) {
     evbuffer* body = evhttp_request_get_input_buffer(request);
     const std::size_t size = evbuffer_get_length(body);
     const auto* bytes = reinterpret_cast<const char*>(evbuffer_pullup(body, -1));
+    if (bytes == nullptr && size != 0) throw std::bad_alloc{};
     return route.answer(crew, {.query = query != nullptr ? query : "",
                                .body = size != 0 ? std::string_view{bytes, size} : std::string_view{}});
   }
@@ -78,8 +79,14 @@ void send(evhttp_request* request, const AdminAnswer& answer) {
   evhttp_add_header(headers, "Cache-Control", "no-store");
   evhttp_add_header(headers, "Connection", "close");
   evbuffer* body = evhttp_request_get_output_buffer(request);
-  evbuffer_add(body, answer.body.data(), answer.body.size());
+  if (evbuffer_add(body, answer.body.data(), answer.body.size()) != 0) throw std::bad_alloc{};
   evhttp_send_reply(request, answer.status, std::string{reason(answer.status)}.c_str(), nullptr);
+}
+
+bufferevent* make_bufferevent(event_base* base) {
+  bufferevent* made = bufferevent_socket_new(base, -1, 0);
+  if (made == nullptr) throw std::bad_alloc{};
+  return made;
 }
 
 }  // namespace
@@ -107,14 +114,13 @@ Admin::~Admin() {
   for (const Connection& connection : connections_) bufferevent_decref(connection.bytes);
 }
 
-bufferevent* Admin::on_connection(event_base* base, void* self) {
+bufferevent* Admin::on_connection(event_base* base, void* self) noexcept {
   auto& admin = *static_cast<Admin*>(self);
-  bufferevent* bytes = bufferevent_socket_new(base, -1, 0);
-  if (bytes == nullptr) throw std::bad_alloc{};
+  bufferevent* bytes = make_bufferevent(base);
   bufferevent_incref(bytes);
   if (admin.connections_.empty()) {
     const timeval span = to_timeval(kSweep);
-    event_add(admin.sweep_event_.get(), &span);
+    add_event(admin.sweep_event_, &span);
   }
   admin.connections_.push_back({bytes, Clock::now()});
   if (admin.connections_.size() >= kConnections) admin.pause();
@@ -125,10 +131,10 @@ void Admin::pause() {
   if (std::exchange(paused_, true)) return;
   evconnlistener_disable(listener_);
   const timeval span = to_timeval(kSweep);
-  event_add(sweep_event_.get(), &span);
+  add_event(sweep_event_, &span);
 }
 
-void Admin::on_accept_failed(evconnlistener*, void* self) {
+void Admin::on_accept_failed(evconnlistener*, void* self) noexcept {
   auto& admin = *static_cast<Admin*>(self);
   admin.crew_.log().error("admin_accept_failed", {{"reason", std::strerror(errno)}});
   admin.pause();
@@ -153,7 +159,7 @@ void Admin::sweep() {
   if (connections_.empty()) event_del(sweep_event_.get());
 }
 
-void Admin::on_request(evhttp_request* request, void* self) {
+void Admin::on_request(evhttp_request* request, void* self) noexcept {
   send(request, answer_of(static_cast<Admin*>(self)->crew_, request));
 }
 

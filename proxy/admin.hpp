@@ -38,9 +38,9 @@ class Admin {
     Clock::time_point accepted;
   };
 
-  static bufferevent* on_connection(event_base* base, void* self);
-  static void on_accept_failed(evconnlistener*, void* self);
-  static void on_request(evhttp_request* request, void* self);
+  static bufferevent* on_connection(event_base* base, void* self) noexcept;
+  static void on_accept_failed(evconnlistener*, void* self) noexcept;
+  static void on_request(evhttp_request* request, void* self) noexcept;
   // Forgets the connections that have ended, ends those that take too long, accepts again if there is room.
   void sweep();
   void pause();

@@ -5,6 +5,7 @@
 #include <sys/signalfd.h>
 
 #include <new>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -53,9 +54,9 @@ Crew::Crew(Shared& shared, std::shared_ptr<const Snapshot> snapshot, Listening l
 }
 
 void Crew::run() {
-  event_add(signal_event_.get(), nullptr);
-  event_add(stopped_event_.get(), nullptr);
-  event_add(trim_event_.get(), &kTrimEvery);
+  add_event(signal_event_);
+  add_event(stopped_event_);
+  add_event(trim_event_, &kTrimEvery);
   running_ = workers_.size();
   std::vector<std::jthread> threads;
   threads.reserve(workers_.size());
@@ -68,7 +69,9 @@ void Crew::run() {
       [[maybe_unused]] const ssize_t written = ::write(stopped_fd_.get(), &one, sizeof one);
     });
   }
-  while (running_ > 0) event_base_loop(base(), EVLOOP_ONCE);
+  while (running_ > 0) {
+    if (event_base_loop(base(), EVLOOP_ONCE) < 0) throw std::runtime_error{"the event loop has failed"};
+  }
 }
 
 void Crew::on_worker_stopped() {

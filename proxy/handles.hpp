@@ -1,5 +1,6 @@
 // C handles, each owned by exactly one object, and the only trampoline from libevent's callbacks to members.
-// Everything here belongs to one worker's thread.
+// Everything here belongs to one worker's thread. An exception that comes as far as the trampoline ends the
+// process (see fatal.hpp): libevent's frames are no place for it.
 #pragma once
 
 #include <event2/event.h>
@@ -57,14 +58,21 @@ inline timeval to_timeval(std::chrono::milliseconds span) {
           .tv_usec = static_cast<suseconds_t>(span.count() % 1000 * 1000)};
 }
 
-// An event whose callback is a member function of `owner`, which must outlive it. Running out of memory
-// here is fatal, by std::bad_alloc.
+// An event whose callback is a member function of `owner`, which must outlive it. Throws std::bad_alloc.
 template <auto Method, typename Owner>
 EventPtr make_event(event_base* base, int fd, short what, Owner* owner) {
-  const auto call = [](evutil_socket_t, short, void* self) { (static_cast<Owner*>(self)->*Method)(); };
+  const auto call = [](evutil_socket_t, short, void* self) noexcept {
+    (static_cast<Owner*>(self)->*Method)();
+  };
   EventPtr made{event_new(base, fd, what, call, owner)};
   if (!made) throw std::bad_alloc{};
   return made;
+}
+
+// Waits for it, or for the time to pass. Throws std::bad_alloc: an event that nobody waits for is a session
+// or a link that hangs.
+inline void add_event(const EventPtr& wanted, const timeval* timeout = nullptr) {
+  if (event_add(wanted.get(), timeout) != 0) throw std::bad_alloc{};
 }
 
 }  // namespace mcgate::proxy

@@ -79,7 +79,7 @@ void Link::connect() {
   state_ = State::Connecting;
   read_event_ = make_event<&Link::on_readable>(worker_.base(), fd_.get(), EV_READ | EV_PERSIST, this);
   write_event_ = make_event<&Link::on_writable>(worker_.base(), fd_.get(), EV_WRITE, this);
-  event_add(write_event_.get(), nullptr);
+  add_event(write_event_);
 }
 
 void Link::on_retry() {
@@ -93,7 +93,7 @@ void Link::start_probe() {
   }
   state_ = State::Probing;
   output_.append(dialect_ == protocol::Dialect::Binary ? protocol::binary_probe() : protocol::kTextProbe);
-  event_add(read_event_.get(), nullptr);
+  add_event(read_event_);
   mark();
 }
 
@@ -170,7 +170,7 @@ void Link::flush() {
     if (sent < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN || errno == EWOULDBLOCK) {
-        event_add(write_event_.get(), nullptr);
+        add_event(write_event_);
         break;
       }
       fail(LinkFailure::Lost, std::strerror(errno));
@@ -194,7 +194,7 @@ void Link::set_reading(bool reading) {
   reading_ = reading;
   if (!pending_.empty()) pending_.front().sent_at = worker_.now();  // the pause was not memcached's
   if (reading) {
-    event_add(read_event_.get(), nullptr);
+    add_event(read_event_);
   } else {
     event_del(read_event_.get());
   }
@@ -371,7 +371,7 @@ void Link::schedule_retry() {
   const auto wait = milliseconds{backoff_.count() * percent(worker_.jitter()) / 100};
   backoff_ = backoff_.count() == 0 ? kFirstBackoff : std::min(backoff_ * 2, kLastBackoff);
   const timeval span = to_timeval(wait);
-  event_add(retry_event_.get(), &span);
+  add_event(retry_event_, &span);
 }
 
 bool Link::must_progress() const {

@@ -152,4 +152,19 @@ std::uint64_t Log::dropped() const {
   return dropped_ever_;
 }
 
+void Log::last_words(std::string_view event, std::string_view reason) const noexcept {
+  try {
+    write_line(fd_, compose(conf::LogLevel::Error, event, {{"reason", reason}}));
+  } catch (...) {
+    switch (format_) {
+      case conf::LogFormat::Logfmt:
+        write_line(fd_, "level=error event=fatal reason=\"out of memory\"\n");
+        break;
+      case conf::LogFormat::Json:
+        write_line(fd_, "{\"level\":\"error\",\"event\":\"fatal\",\"reason\":\"out of memory\"}\n");
+        break;
+    }
+  }
+}
+
 }  // namespace mcgate::proxy

@@ -103,6 +103,8 @@ std::string_view name(Bound bound) {
       return "ahead";
     case Bound::Descriptors:
       return "descriptors";
+    case Bound::Memory:
+      return "memory";
   }
   return {};
 }

@@ -80,8 +80,9 @@ enum class Bound : std::uint8_t {
   IdleTime,
   Ahead,
   Descriptors,
+  Memory,
 };
-inline constexpr std::size_t kBounds = 12;
+inline constexpr std::size_t kBounds = 13;
 std::string_view name(Bound bound);
 
 // Why a link to memcached has failed.

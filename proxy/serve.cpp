@@ -16,6 +16,7 @@
 #include "auth/sasl.hpp"
 #include "proxy/admin.hpp"
 #include "proxy/crew.hpp"
+#include "proxy/fatal.hpp"
 #include "proxy/socket.hpp"
 
 namespace mcgate::proxy {
@@ -121,6 +122,7 @@ void remove_socket_files(const std::vector<SocketFile>& files) {
 
 int serve(conf::Config config) {
   const Log log{config.log};
+  const Fatal fatal{log};
   keep_memory_private();
   keep_freed_memory();
   ::signal(SIGPIPE, SIG_IGN);

@@ -276,7 +276,7 @@ void Session::watch_for_input() {
   if (wanted == reading_) return;
   reading_ = wanted;
   if (wanted) {
-    event_add(read_event_.get(), nullptr);
+    add_event(read_event_);
   } else {
     event_del(read_event_.get());
   }
@@ -322,7 +322,7 @@ bool Session::write() {
     if (!unwritten_since_ || output_.size() < before) unwritten_since_ = worker_.now();
     if (!write_event_)
       write_event_ = make_event<&Session::on_writable>(worker_.base(), transport_.fd(), EV_WRITE, this);
-    event_add(write_event_.get(), nullptr);
+    add_event(write_event_);
   }
   return true;
 }

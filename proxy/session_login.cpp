@@ -73,7 +73,7 @@ void Session::begin(LoginAttempt attempt) {
   }
   EventPtr turn = make_event<&Session::on_turn>(worker_.base(), -1, 0, this);
   const timeval time = to_timeval(*wait);
-  event_add(turn.get(), &time);
+  add_event(turn, &time);
   become(Delayed{std::move(attempt), std::move(turn)});
 }
 

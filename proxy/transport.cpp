@@ -15,11 +15,12 @@
 
 namespace mcgate::proxy {
 
-// TLS's view of the socket: reads from incoming_, writes to sealed_ of the transport that took it last.
+// TLS's view of the socket: reads from incoming_, writes to sealed_ of the transport that took it last. No
+// exception may pass through OpenSSL.
 struct TransportBio {
   static Transport& of(BIO* bio) { return *static_cast<Transport*>(BIO_get_data(bio)); }
 
-  static int read(BIO* bio, char* out, std::size_t size, std::size_t* got) {
+  static int read(BIO* bio, char* out, std::size_t size, std::size_t* got) noexcept {
     auto& incoming = of(bio).incoming_;
     BIO_clear_retry_flags(bio);
     if (incoming.empty()) {
@@ -33,13 +34,18 @@ struct TransportBio {
     return 1;
   }
 
-  static int write(BIO* bio, const char* bytes, std::size_t size, std::size_t* taken) {
-    of(bio).sealed_.append({bytes, size});
+  static int write(BIO* bio, const char* bytes, std::size_t size, std::size_t* taken) noexcept {
+    try {
+      of(bio).sealed_.append({bytes, size});
+    } catch (const std::bad_alloc&) {
+      of(bio).fail("out of memory");
+      return 0;  // and TLS fails with us
+    }
     *taken = size;
     return 1;
   }
 
-  static long control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+  static long control(BIO*, int command, long, void*) noexcept { return command == BIO_CTRL_FLUSH ? 1 : 0; }
 
   static BIO_METHOD* make_method() {
     BIO_METHOD* method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "mcgate transport");

@@ -22,7 +22,7 @@ class Transport {
   // work, so that all of a thread share one: each its own took 208 bytes of every idle connection.
   static BioPtr make_bio();
 
-  // Plain if `context` is null; else TLS, server side, by way of the thread's `bio`.
+  // Plain if `context` is null; else TLS, server side, by way of the thread's `bio`. Throws std::bad_alloc.
   Transport(Fd fd, SSL_CTX* context, BIO* bio);
   ~Transport();
   Transport(const Transport&) = delete;

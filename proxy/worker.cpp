@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
+#include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include "proxy/session.hpp"
@@ -32,7 +35,7 @@ event_base* make_base() {
 }  // namespace
 
 Inbox::Inbox() : wake_{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)} {
-  if (!wake_) throw std::bad_alloc{};
+  if (!wake_) throw std::system_error{errno, std::generic_category(), "eventfd"};
 }
 
 void Inbox::post(Message message) {
@@ -85,14 +88,14 @@ Worker::~Worker() = default;
 
 void Worker::run(std::function<void()> on_accepting) {
   on_accepting_ = std::move(on_accepting);
-  event_add(inbox_event_.get(), nullptr);
+  add_event(inbox_event_);
   const timeval tick = to_timeval(kTick);
-  event_add(tick_event_.get(), &tick);
+  add_event(tick_event_, &tick);
   for (auto& link : text_links_) link->connect();
   for (auto& link : binary_links_) link->connect();
   end_turn();
   while (!stopped_ && (!draining_ || sessions_ > 0)) {
-    event_base_loop(base(), EVLOOP_ONCE);
+    if (event_base_loop(base(), EVLOOP_ONCE) < 0) throw std::runtime_error{"the event loop has failed"};
     end_turn();
   }
 }
@@ -106,7 +109,7 @@ bool Worker::links_tried() const {
 }
 
 void Worker::start_accepting() {
-  for (auto& acceptor : acceptors_) event_add(acceptor->event.get(), nullptr);
+  for (auto& acceptor : acceptors_) add_event(acceptor->event);
   counters_.set<Metric::WorkersAccepting>(1);
   if (!std::exchange(accepting_, true) && on_accepting_) on_accepting_();
 }
@@ -124,7 +127,12 @@ void Worker::Acceptor::on_acceptable() {
 bool Worker::accept_next(Acceptor& acceptor) {
   Accepted accepted = accept_one(acceptor.fd.get());
   if (accepted.fd) {
-    admit(acceptor.listener, std::move(accepted.fd), accepted.peer);
+    try {
+      admit(acceptor.listener, std::move(accepted.fd), accepted.peer);
+    } catch (const std::bad_alloc&) {  // nothing depends on the newcomer yet
+      counters_.add<Metric::BoundHits>(1, Bound::Memory);
+      if (client_log_.allow(now())) log().error("accept_failed", {{"reason", "out of memory"}});
+    }
     return true;
   }
   const int error = errno;
@@ -133,7 +141,7 @@ bool Worker::accept_next(Acceptor& acceptor) {
     if (client_log_.allow(now())) log().error("accept_failed", {{"reason", std::strerror(error)}});
     stop_accepting();
     const timeval pause = to_timeval(kAcceptPause);
-    event_add(pause_event_.get(), &pause);
+    add_event(pause_event_, &pause);
   }
   return error == ECONNABORTED || error == EINTR;
 }
@@ -155,17 +163,16 @@ void Worker::admit(std::size_t listener, Fd fd, const auth::Peer& peer) {
       log().warning("too_many_sessions", {{"peer", auth::format(peer)}, {"limit", "limits.sessions"}});
     return;
   }
-  std::uint32_t index = 0;
   if (free_places_.empty()) {
-    index = static_cast<std::uint32_t>(places_.size());
+    const auto index = static_cast<std::uint32_t>(places_.size());
     places_.emplace_back();
-  } else {
-    index = free_places_.back();
-    free_places_.pop_back();
+    free_places_.push_back(index);
   }
+  const std::uint32_t index = free_places_.back();
   Place& place = places_[index];
   const SessionId id{index, place.generation};
   place.session = std::make_unique<Session>(*this, id, listener, std::move(fd), peer);
+  free_places_.pop_back();
   counters_.set<Metric::Sessions>(++sessions_);
   counters_.add<Metric::SessionsAccepted>(1);
   shared_.sessions.fetch_add(1, std::memory_order_relaxed);
