@@ -18,7 +18,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Reconnecting: at once, then after 50 ms, doubling to a second, each a quarter more or less.
+// Reconnecting: at once, then after 50 ms, doubling to a second, each a quarter more or less. Not at once
+// when the link is lost as soon as it is up: a memcached that greets and hangs up would be called without
+// end.
 constexpr milliseconds kFirstBackoff{50};
 constexpr milliseconds kLastBackoff{1000};
 // Requests that share one get line, at most: an error costs all of them, and no reply should grow without
@@ -260,7 +262,7 @@ void Link::become_ready(const protocol::ProbeAnswer& answer) {
   state_ = State::Ready;
   reading_ = true;
   tried_ = true;
-  backoff_ = milliseconds{0};
+  ready_since_ = worker_.now();
   version_ = answer.version;
   if (!lessee_) {
     worker_.counters().add<Metric::UpstreamLinks>(1, link_protocol(dialect_));
@@ -327,13 +329,9 @@ std::optional<std::size_t> Link::read_replies(std::string_view input) {
 void Link::fail(LinkFailure failure, std::string_view reason, protocol::Refusal refusal) {
   const bool came_up = state_ == State::Ready || failure == LinkFailure::Timeout;
   worker_.counters().add<Metric::UpstreamFailures>(1, came_up ? failure : LinkFailure::Connect);
-  const bool was_known_down = state_ != State::Ready && tried_;
-  if (!lessee_ && !was_known_down)
-    worker_.log().warning("upstream_down", {{"worker", worker_.number()},
-                                            {"dialect", dialect_name()},
-                                            {"address", conf::format(worker_.config().upstream.address)},
-                                            {"reason", reason},
-                                            {"waiting", pending_.size()}});
+  if (!lessee_) log_down(reason);
+  if (state_ == State::Ready)
+    backoff_ = worker_.now() - ready_since_ > kFirstBackoff ? milliseconds{0} : kFirstBackoff;
   close(refusal);
 }
 
@@ -364,6 +362,19 @@ void Link::close(protocol::Refusal refusal) {
   } else if (Session* session = worker_.session(*lessee_)) {
     session->on_lease_over();
   }
+}
+
+// A line when it is lost, and one for each new reason why it does not come back.
+void Link::log_down(std::string_view reason) {
+  const bool was_known_down = state_ != State::Ready && tried_;
+  if (was_known_down && reason == down_reason_) return;
+  down_reason_ = reason;
+  worker_.log().warning(was_known_down ? "upstream_still_down" : "upstream_down",
+                        {{"worker", worker_.number()},
+                         {"dialect", dialect_name()},
+                         {"address", conf::format(worker_.config().upstream.address)},
+                         {"reason", reason},
+                         {"waiting", pending_.size()}});
 }
 
 void Link::schedule_retry() {

@@ -95,6 +95,7 @@ class Link {
   void fail(LinkFailure failure, std::string_view reason,
             protocol::Refusal refusal = protocol::Refusal::UpstreamDown);
   void close(protocol::Refusal refusal);
+  void log_down(std::string_view reason);
   void schedule_retry();
   std::string_view dialect_name() const;
 
@@ -109,6 +110,8 @@ class Link {
   EventPtr retry_event_;
   std::chrono::milliseconds backoff_{0};
   Clock::time_point began_;  // of connecting and probing
+  Clock::time_point ready_since_;
+  std::string down_reason_;  // as it was last logged
   protocol::Version version_;
   std::string version_text_;
   std::uint32_t sequence_ = 0;

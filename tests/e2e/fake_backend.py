@@ -2,11 +2,15 @@
 end. It answers the probe of a new connection as memcached does and each request after it with the script's next reply.
 """
 
+import array
+import fcntl
 import os
 import re
 import socket
 import struct
+import termios
 import threading
+import time
 
 import harness
 
@@ -42,20 +46,41 @@ class Cut(bytes):
     """A reply after which the backend closes the connection."""
 
 
+class Drip(bytes):
+    """A reply that comes byte by byte, each when the one before has been taken."""
+
+
+def send(connection, answer):
+    if not isinstance(answer, Drip):
+        connection.sendall(answer)
+        return
+    unread = array.array("i", [0])
+    for byte in answer:
+        connection.sendall(bytes([byte]))
+        while True:
+            fcntl.ioctl(connection, termios.TIOCOUTQ, unread)
+            if unread[0] == 0:
+                break
+            time.sleep(0.001)  # no event tells that the other side has read
+
+
 class FakeBackend:
     """Listens on a Unix socket. `reply(request bytes) -> bytes` is called once per request, which is whatever arrived in
     one piece: tests send one at a time. `version` is the one it gives itself out for, None closes instead of answering;
-    `binary_version` is the same for binary connections. `closed` counts the connections that have ended."""
+    `binary_version` is the same for binary connections; `probe(bytes) -> bytes` answers the probe instead of them, if set.
+    `closed` counts the connections that have ended, `accepted` has the times at which they began."""
 
     def __init__(self, reply, version=b"1.6.18"):
         self.reply = reply
         self.version = self.binary_version = version
+        self.probe = None
         self.path = harness.fresh_path(".fake")
         self.listening = socket.socket(socket.AF_UNIX)
         self.listening.bind(self.path)
         self.listening.listen(64)
         self._changed = threading.Condition()
         self.closed = 0
+        self.accepted = []
         self._sockets = {}  # those open: to whether they are binary
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -87,12 +112,21 @@ class FakeBackend:
             if not self._changed.wait_for(lambda: self.closed >= count, harness.START_TIMEOUT):
                 raise AssertionError(f"{self.closed} connections closed, not {count}")
 
+    def wait_accepted(self, count):
+        """Waits until that many connections have begun."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self.accepted) >= count, harness.START_TIMEOUT):
+                raise AssertionError(f"{len(self.accepted)} connections begun, not {count}")
+
     def _accept(self):
         while True:
             try:
                 connection, _ = self.listening.accept()
             except OSError:
                 return
+            with self._changed:
+                self.accepted.append(time.monotonic())
+                self._changed.notify_all()
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
@@ -101,7 +135,7 @@ class FakeBackend:
                 while data := connection.recv(1 << 20):
                     self._sockets[connection] = data[0] == 0x80
                     answer = self._answer(data)
-                    connection.sendall(answer)
+                    send(connection, answer)
                     if isinstance(answer, Cut):
                         break
             except OSError:
@@ -112,6 +146,9 @@ class FakeBackend:
             self._changed.notify_all()
 
     def _answer(self, data):
+        is_probe = data == b"version\r\n" or data[:2] == b"\x80\x0b"
+        if is_probe and self.probe:
+            return self.probe(data)
         if data == b"version\r\n":
             return Cut() if self.version is None else b"VERSION " + self.version + b"\r\n"
         if data[:2] == b"\x80\x0b":
