@@ -106,6 +106,7 @@ std::expected<Directory, std::vector<conf::Problem>> Directory::build(const conf
     const auto [at, is_new] = directory.users_.try_emplace(user.name, compiler.compile(user));
     if (!is_new) compiler.complain(user.place, "user \"" + user.name + "\" is there twice");
   }
+  directory.certificates_ = CertificateMap{config, problems};
   if (!problems.empty()) return std::unexpected{std::move(problems)};
   directory.decoy_key_ = config.login.decoy_key.empty() ? drawn_decoy_key() : config.login.decoy_key;
   directory.survey(config.login.mechanisms);
@@ -154,6 +155,19 @@ void Directory::survey(const std::vector<std::string>& configured_mechanisms) {
 const User* Directory::find(std::string_view name) const {
   const auto found = users_.find(name);
   return found == users_.end() ? nullptr : &found->second;
+}
+
+std::expected<const User*, std::string> Directory::by_certificate(std::span<const std::string> names) const {
+  const User* whose = nullptr;
+  for (const std::string& name : names) {
+    const std::string* user = certificates_.find(name);
+    if (user == nullptr) continue;
+    if (whose != nullptr && whose->name != *user)
+      return std::unexpected("its names are those of user \"" + whose->name + "\" and of user \"" + *user +
+                             "\"");
+    whose = find(*user);
+  }
+  return whose;
 }
 
 const std::string& Directory::mechanisms(bool may_send_password) const {

@@ -9,11 +9,13 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "auth/certificate_map.hpp"
 #include "auth/identity.hpp"
 #include "auth/policy.hpp"
 #include "auth/verifier.hpp"
@@ -48,6 +50,10 @@ class Directory {
 
   // Names are compared as byte strings, whole.
   const User* find(std::string_view name) const;
+
+  // Whose certificate has these names (see names_of); null if nobody's. The error is that they are different
+  // users'.
+  std::expected<const User*, std::string> by_certificate(std::span<const std::string> names) const;
 
   // The SASL mechanisms to offer, strongest last is the client's choice: joined by spaces, only those
   // configured that every user with a password can use (DESIGN §11.10), and without PLAIN unless the client
@@ -87,6 +93,7 @@ class Directory {
   void survey(const std::vector<std::string>& configured_mechanisms);
 
   std::unordered_map<std::string, User, NameHash, std::equal_to<>> users_;
+  CertificateMap certificates_;
   std::vector<Proof> offered_;
   std::string mechanisms_;
   std::string without_plain_;

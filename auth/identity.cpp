@@ -5,6 +5,13 @@
 #include <utility>
 
 namespace mcgate::auth {
+namespace {
+
+bool same_mechanism(std::string_view said, std::string_view known) {
+  return said.size() == known.size() && strncasecmp(said.data(), known.data(), known.size()) == 0;
+}
+
+}  // namespace
 
 std::string format(const Peer& peer) {
   if (peer.unix_socket) return "unix";
@@ -25,17 +32,35 @@ std::string_view name(Proof proof) {
       return "SCRAM-SHA-256";
     case Proof::ScramSha512:
       return "SCRAM-SHA-512";
+    case Proof::Certificate:
+      return "certificate";
   }
   std::unreachable();
 }
 
 std::optional<Proof> proof_by(std::string_view mechanism) {
   for (const Proof proof : {Proof::Plain, Proof::ScramSha256, Proof::ScramSha512}) {
-    const std::string_view known = name(proof);
-    if (mechanism.size() == known.size() && strncasecmp(mechanism.data(), known.data(), known.size()) == 0)
-      return proof;
+    if (same_mechanism(mechanism, name(proof))) return proof;
   }
   return std::nullopt;
+}
+
+bool by_connecting(Proof proof) {
+  switch (proof) {
+    case Proof::Anonymous:
+    case Proof::Text:
+    case Proof::Plain:
+    case Proof::ScramSha256:
+    case Proof::ScramSha512:
+      return false;
+    case Proof::Certificate:
+      return true;
+  }
+  std::unreachable();
+}
+
+bool is_external(std::string_view mechanism) {
+  return same_mechanism(mechanism, kExternal);
 }
 
 }  // namespace mcgate::auth

@@ -47,9 +47,9 @@ int name_as_it_is(sasl_conn_t*, void*, const char* user, unsigned size, unsigned
 }  // namespace
 
 struct SaslExchange::Connection {
-  Connection(std::shared_ptr<const Directory> directory, Peer peer, Proof proof)
+  Connection(std::shared_ptr<const Directory> directory, Peer peer, Proof proof, std::string_view by)
       : credentials{std::move(directory), peer, proof},
-        mechanism{name(proof)},
+        mechanism{by},
         callbacks{
             callback<sasl_getopt_t>(SASL_CB_GETOPT, get_option, mechanism.data()),
             callback<sasl_log_t>(SASL_CB_LOG, drop_log, nullptr),
@@ -71,10 +71,13 @@ struct SaslExchange::Connection {
     sasl_security_properties_t properties{};
     properties.security_flags = SASL_SEC_NOANONYMOUS;
     if (!may_send_password) properties.security_flags |= SASL_SEC_NOPLAINTEXT;
+    if (!external.empty() && sasl_setprop(sasl.get(), SASL_AUTH_EXTERNAL, external.c_str()) != SASL_OK)
+      return false;
     return sasl_setprop(sasl.get(), SASL_SEC_PROPS, &properties) == SASL_OK;
   }
 
   SaslCredentials credentials;
+  std::string external;  // for EXTERNAL: who it is
   std::string mechanism;
   std::array<sasl_callback_t, 6> callbacks;
   SaslConnPtr sasl;  // none: not started. Dies before what its callbacks point to.
@@ -85,7 +88,15 @@ SaslExchange::SaslExchange(std::shared_ptr<const Directory> directory, Peer peer
     : may_send_password_{may_send_password} {
   const auto proof = proof_by(mechanism);
   if (!proof || !directory->offers(mechanism) || (*proof == Proof::Plain && !may_send_password)) return;
-  connection_ = std::make_unique<Connection>(std::move(directory), peer, *proof);
+  connection_ = std::make_unique<Connection>(std::move(directory), peer, *proof, name(*proof));
+}
+
+SaslExchange::SaslExchange(std::shared_ptr<const Directory> directory, Peer peer,
+                           const Identity& by_connection)
+    : may_send_password_{false},
+      connection_{std::make_unique<Connection>(std::move(directory), peer, by_connection.proof, kExternal)} {
+  connection_->external = by_connection.user;
+  connection_->credentials.take_as_proven(by_connection.user);
 }
 
 SaslExchange::~SaslExchange() = default;

@@ -49,6 +49,8 @@ class SaslExchange {
   // `may_send_password`: PLAIN is permitted on this transport.
   SaslExchange(std::shared_ptr<const Directory> directory, Peer peer, std::string_view mechanism,
                bool may_send_password);
+  // EXTERNAL: the client asks to be who the connection says it is, and may be nobody else.
+  SaslExchange(std::shared_ptr<const Directory> directory, Peer peer, const Identity& by_connection);
   ~SaslExchange();
   SaslExchange(const SaslExchange&) = delete;
   SaslExchange& operator=(const SaslExchange&) = delete;

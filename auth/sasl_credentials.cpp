@@ -16,6 +16,7 @@ std::optional<Hash> hash_of(Proof proof) {
     case Proof::Anonymous:
     case Proof::Text:
     case Proof::Plain:
+    case Proof::Certificate:
       return std::nullopt;
   }
   std::unreachable();
@@ -64,6 +65,11 @@ bool SaslCredentials::check(std::string_view name, std::string_view password) {
   if (const auto* refused = std::get_if<Refused>(&outcome)) reason_ = refused->reason;
   genuine_ = std::holds_alternative<Granted>(outcome);
   return genuine_;
+}
+
+void SaslCredentials::take_as_proven(std::string_view name) {
+  claimed_ = name;
+  genuine_ = by_connecting(proof_);
 }
 
 Outcome SaslCredentials::conclude(std::string_view name) const {

@@ -24,6 +24,9 @@ class SaslCredentials {
   // For PLAIN.
   bool check(std::string_view user, std::string_view password);
 
+  // For EXTERNAL: who the connection itself says it is.
+  void take_as_proven(std::string_view user);
+
   // After libsasl2 said that `user` is who it is. Granted only if it was this user's own credentials that the
   // exchange was given.
   Outcome conclude(std::string_view user) const;

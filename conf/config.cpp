@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "conf/certificates.hpp"
 #include "conf/file.hpp"
 #include "conf/grants.hpp"
 #include "conf/namespaces.hpp"
@@ -75,6 +76,7 @@ Tls read_tls(PlacedTable table, Problems& problems) {
   if (auto certificate = reader.text("certificate")) tls.certificate = std::move(certificate->text);
   if (auto key = reader.text("key")) tls.key = std::move(key->text);
   reader.choice("minimum_version", tls.require_1_3, {{"1.2", false}, {"1.3", true}});
+  read_client_certificates(reader, tls, problems);
   return tls;
 }
 
@@ -249,6 +251,7 @@ User read_user(PlacedTable table, Names& names, const Names& roles, Problems& pr
     user.secrets.push_back(std::move(secret));
     user.secret_places.push_back(item.place);
   }
+  user.certificates = read_certificate_names(reader, problems);
   user.networks = read_networks(reader, problems);
   for (PlacedText& role : reader.texts("roles")) {
     if (!roles.knows(role.text)) problems.add(role.place, fmt::format("there is no [role.{}]", role.text));

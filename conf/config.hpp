@@ -23,6 +23,11 @@ struct Place {
   std::uint32_t column = 0;
 };
 
+struct PlacedText {
+  Place place;
+  std::string text;
+};
+
 // One thing that is wrong with a configuration.
 struct Problem {
   std::string file;
@@ -43,10 +48,16 @@ struct Address {
 std::expected<Address, std::string> parse_address(std::string_view text);
 std::string format(const Address& address);
 
+// Whether a listener asks its clients for a certificate, and takes those that have none.
+enum class ClientCertificate : std::uint8_t { None, Optional, Required };
+
 struct Tls {
   std::string certificate;   // PEM, chain included
   std::string key;           // PEM
   bool require_1_3 = false;  // minimum_version = "1.3" (else "1.2")
+  ClientCertificate client_certificate = ClientCertificate::None;
+  std::string client_ca;                // PEM; there if certificates are asked for
+  std::vector<std::string> client_crl;  // PEM; if any is there, all of a chain is checked for revocation
 };
 
 struct Listener {
@@ -138,12 +149,20 @@ struct Role {
   std::vector<Grant> deny;
 };
 
+// One of a certificate's names, "uri:…", "dns:…" or "cn:…", or what such a name begins with.
+struct CertificateName {
+  Place place;
+  std::string name;
+  bool is_prefix = false;  // written with a trailing `*`
+};
+
 struct User {
   Place place;
   std::string name;
   std::vector<Secret> secrets;  // verifiers as text; parsed by auth
   std::vector<Place> secret_places;
-  std::vector<Network> networks;  // may log in from; empty: anywhere
+  std::vector<CertificateName> certificates;  // whoever shows one of these is the user
+  std::vector<Network> networks;              // may log in from; empty: anywhere
   std::vector<std::string> roles;
   std::string name_space;  // put before each of its keys; empty: none
   Place namespace_place;

@@ -40,6 +40,9 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::ListenerTls,    "certificate",             Text,    1,     4096,       "",                "PEM file of the certificate and its chain"},
     {Section::ListenerTls,    "key",                     Text,    1,     4096,       "",                "PEM file of the private key"},
     {Section::ListenerTls,    "minimum_version",         Text,    1,     8,          "\"1.2\"",         "oldest TLS version spoken: \"1.2\" or \"1.3\""},
+    {Section::ListenerTls,    "client_certificate",      Text,    1,     16,         "\"none\"",        "whether clients are asked for a certificate: \"none\", \"optional\" or \"required\""},
+    {Section::ListenerTls,    "client_ca",               Text,    1,     4096,       "none",            "PEM file of the authorities that clients' certificates may come from"},
+    {Section::ListenerTls,    "client_crl",              Texts,   0,     64,         "[]",              "PEM files of revocation lists; with any, each authority must have a current one"},
 
     {Section::Upstream,       "address",                 Text,    1,     128,        "",                "memcached's IP address and port, or unix:/path"},
     {Section::Upstream,       "insecure_remote",         Boolean, 0,     1,          "false",           "permit a memcached that is not on loopback or a Unix socket"},
@@ -84,6 +87,7 @@ constexpr auto kRows = std::to_array<KeyRow>({
 
     {Section::User,           "name",                    Text,    1,     255,        "",                "the name that the client logs in with"},
     {Section::User,           "secrets",                 Texts,   0,     8,          "[]",              "verifiers, as `mcgate user passwd` writes them; any of them will do"},
+    {Section::User,           "certificates",            Texts,   0,     1000,       "[]",              "names of client certificates that are this user: \"spiffe://…\", \"uri:…\", \"dns:…\", \"cn:…\""},
     {Section::User,           "networks",                Texts,   0,     10'000,     "[]",              "where the user may log in from; none: anywhere"},
     {Section::User,           "roles",                   Texts,   0,     1000,       "[]",              "what the user may do"},
     {Section::User,           "namespace",               Text,    1,     100,        "none",            "put before every key, and taken off every reply"},

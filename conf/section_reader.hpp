@@ -34,11 +34,6 @@ class Problems {
   std::vector<Problem> found_;
 };
 
-struct PlacedText {
-  Place place;
-  std::string text;
-};
-
 struct PlacedTable {
   Place place;
   Members* table;

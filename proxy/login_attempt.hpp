@@ -25,6 +25,7 @@ struct LoginAttempt {
   struct Start {
     std::string mechanism;
     conf::Secret token;
+    std::optional<auth::Identity> shown = {};  // of EXTERNAL: whom the connection shows
   };
   // A further one.
   struct Step {

@@ -48,7 +48,7 @@ enum class Verdict : std::uint8_t { Allowed, Denied, Unauthenticated };
 inline constexpr std::size_t kVerdicts = 3;
 
 // How a log-in was tried: auth::Proof, and one more for what came not so far as to say.
-inline constexpr std::size_t kLoginProofs = 6;
+inline constexpr std::size_t kLoginProofs = 7;
 inline constexpr std::size_t kUnknownProof = kLoginProofs - 1;
 enum class LoginOutcome : std::uint8_t { Granted, Refused };
 inline constexpr std::size_t kLoginOutcomes = 2;
@@ -60,7 +60,7 @@ enum class Ending : std::uint8_t {
   Bound,      // it reached one
   Protocol,   // it broke the protocol past repair
   Logins,     // too many failed
-  Revoked,    // by a new configuration
+  Revoked,    // by a new configuration, or its certificate has expired
   Unwritten,  // a write of unknown outcome, by a lost link
   Stopping,   // mcgate's own end
 };

@@ -33,7 +33,7 @@ Session::Session(Worker& worker, SessionId id, std::size_t listener, Fd fd, cons
       id_{id},
       listener_{listener},
       peer_{peer},
-      transport_{std::move(fd), worker.snapshot().tls[listener].get(), worker.tls_bio()},
+      transport_{std::move(fd), worker.snapshot().tls[listener].context.get(), worker.tls_bio()},
       phase_since_{worker.now()},
       last_active_{worker.now()} {
   read_event_ = make_event<&Session::on_readable>(worker.base(), transport_.fd(), EV_READ | EV_PERSIST, this);
@@ -52,7 +52,7 @@ bool Session::is_anonymous_listener() const {
 }
 
 bool Session::may_send_password() const {
-  return transport_.tls() || peer_.is_local() || listener().insecure_passwords;
+  return transport_.tls() != nullptr || peer_.is_local() || listener().insecure_passwords;
 }
 
 const Session::Serving* Session::serving() const {
@@ -92,16 +92,6 @@ void Session::become(Phase next) {
 
 // --- bytes in
 
-void Session::on_established() {
-  become(Unidentified{});
-  if (transport_.tls()) worker_.shared().rested.fetch_add(1, std::memory_order_relaxed);
-  if (!is_anonymous_listener()) return;
-  // The configuration's check has seen that the user exists; without it nobody is anybody.
-  if (const auth::User* user = worker_.snapshot().directory->find(listener().anonymous);
-      user != nullptr && auth::admits(*user, peer_))
-    become(Serving{{user->name, auth::Proof::Anonymous}, user});
-}
-
 void Session::on_readable() {
   if (closed_) return;
   const bool stranger = policy() == nullptr;
@@ -118,13 +108,13 @@ void Session::on_readable() {
   }
   if (in<Handshaking>() && transport_.established()) on_established();
   worker_.counters().add<Metric::BytesReceived>(bytes.size());
-  if (!bytes.empty()) take(bytes);
+  if (!closed_ && !bytes.empty()) take(bytes);
   if (stranger) wipe_in_place(bytes);  // there may have been a password in it
   if (closed_) return;
   if (state == Transport::State::Ended) {
     on_client_ended();
   } else if (state == Transport::State::Failed) {
-    worker_.log().debug("client_lost", {{"peer", auth::format(peer_)}, {"reason", transport_.error()}});
+    log_lost_client();
     transport_.write(output_);  // TLS's alert, if there is one
     close_now(Ending::Lost);
   } else if (input_.size() > kAheadBytes && in<Streaming>()) {
@@ -308,7 +298,7 @@ void Session::flush() {
 bool Session::write() {
   const std::size_t before = output_.size();
   if (!transport_.write(output_)) {
-    worker_.log().debug("client_lost", {{"peer", auth::format(peer_)}, {"reason", transport_.error()}});
+    log_lost_client();
     close_now(Ending::Lost);
     return false;
   }
@@ -389,6 +379,13 @@ void Session::rest() {
 
 void Session::tick(Clock::time_point now) {
   if (closed_) return;
+  if (attested_ && std::time(nullptr) >= attested_->expires) {
+    worker_.log().info(
+        "session_revoked",
+        {{"user", user_name()}, {"peer", auth::format(peer_)}, {"reason", "its certificate has expired"}});
+    close_now(Ending::Revoked);
+    return;
+  }
   if (transport_.keeps_buffers() && now - last_active_ > kKeepBuffers && idle()) rest();
   const conf::Timeouts& timeouts = worker_.config().timeouts;
   const auto past = [now](Clock::time_point since, std::chrono::milliseconds limit) {

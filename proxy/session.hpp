@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,6 +89,12 @@ class Session {
     auth::Identity identity;
     const auth::User* user;  // of the worker's snapshot
   };
+  // What its certificate says of the client.
+  struct Attested {
+    std::optional<auth::Identity> identity;  // none: the certificate is no user's
+    std::string trust;                       // what it was verified by, see ListenerTls
+    std::time_t expires;                     // seconds since 1970
+  };
   // As Serving, with a link of its own; nothing is parsed until the stream ends.
   struct Streaming {
     Serving serving;
@@ -127,10 +135,21 @@ class Session {
   // What goes before its keys; empty without one.
   std::string_view name_space() const;
 
+  // --- whom the connection itself shows (session_identity.cpp)
+  void on_established();
+  // Whose certificate this is, null if nobody's; the error says why the client cannot be served.
+  std::expected<const auth::User*, std::string> user_of(const X509& certificate) const;
+  std::expected<const auth::User*, std::string> look_at_certificate();
+  // Whether what was found then is so today.
+  bool still_attested();
+  // Who the client is by its connection, and cannot cease to be; null if that says nothing.
+  const auth::Identity* attested_identity() const;
+  void log_lost_client();
+  void refuse_certificate(std::string_view reason);
+
   // --- bytes in (session.cpp)
   void on_readable();
   void on_writable();
-  void on_established();
   void on_client_ended();
   void take(std::string_view fresh);
   void resume();
@@ -178,6 +197,7 @@ class Session {
   // Past the throttle: settled at once if it is remembered, else by a runner.
   void go_on(LoginAttempt attempt, bool had_turn);
   void submit(LoginAttempt attempt, bool had_turn);
+  void log_login(const auth::Identity& identity);
   void on_granted(const protocol::Caller& caller, auth::Identity identity);
   // For the throttle. A runner counts those that it finds by itself.
   void count_failure(std::string_view user);
@@ -186,6 +206,7 @@ class Session {
   // Nobody now, and one failure more.
   void fail_login(const auth::Refused& refused);
   void log_throttled(std::string_view user, std::optional<std::chrono::milliseconds> wait);
+  // After a failure: whether it was one too many.
   bool too_many_failures() const;
   void on_refused(const protocol::Caller& caller, const auth::Refused& refused);
 
@@ -219,6 +240,7 @@ class Session {
   std::uint8_t reads_served_ = 0;        // while it serves, since it last rested; counted until it is busy
   std::optional<auth::Proof> login_by_;  // the log-in tried last
   int failed_logins_ = 0;
+  std::unique_ptr<Attested> attested_;  // none: the client showed no certificate
   std::unique_ptr<Windows> windows_;
 
   Buffer input_;

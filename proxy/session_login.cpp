@@ -40,10 +40,16 @@ bool Session::is_login_in_disguise(const protocol::Request& request) const {
 
 void Session::list_mechanisms(const protocol::Caller& caller) {
   std::string text;
-  if (is_anonymous_listener()) {
+  const auth::Directory& directory = *worker_.snapshot().directory;
+  if (attested_identity() != nullptr) {
+    // No SCRAM: clients would take the strongest, where they know the user already.
+    std::string mechanisms{auth::kExternal};
+    const std::string_view plain = auth::name(auth::Proof::Plain);
+    if (may_send_password() && directory.offers(plain)) mechanisms.append(" ").append(plain);
+    protocol::compose_sasl_mechanisms(caller, mechanisms, text);
+  } else if (is_anonymous_listener()) {
     protocol::compose_unknown_command(caller, text);
   } else {
-    const auth::Directory& directory = *worker_.snapshot().directory;
     protocol::compose_sasl_mechanisms(caller, directory.mechanisms(may_send_password()), text);
   }
   queue_.say(std::move(text));
@@ -167,7 +173,17 @@ bool Session::log_in_sasl(const protocol::Request& request) {
     refuse_unseen(request.caller, {"a malformed message"});
     return true;
   }
-  begin(attempt_of(request.caller, LoginAttempt::Start{std::string{mechanism}, std::move(token)}));
+  LoginAttempt::Start start{std::string{mechanism}, std::move(token)};
+  if (auth::is_external(mechanism)) {
+    const auth::Identity* identity = attested_identity();
+    if (identity == nullptr) {
+      refuse_unseen(request.caller, {"EXTERNAL without a certificate that is a user's"});
+      return true;
+    }
+    start.shown = *identity;
+    login_by_ = identity->proof;
+  }
+  begin(attempt_of(request.caller, std::move(start)));
   return true;
 }
 
@@ -217,7 +233,8 @@ const auth::User* Session::find_again(const auth::Identity& identity) const {
   if (was_anonymous && identity.user != listener().anonymous) return nullptr;
   const auth::User* user = worker_.snapshot().directory->find(identity.user);
   if (user == nullptr || !auth::admits(*user, peer_)) return nullptr;
-  return was_anonymous || !user->verifiers.empty() ? user : nullptr;
+  const bool needs_secret = !was_anonymous && !auth::by_connecting(identity.proof);
+  return needs_secret && user->verifiers.empty() ? nullptr : user;
 }
 
 // Whether what has not gone up yet of a large get is still allowed.
@@ -239,18 +256,28 @@ void Session::on_new_snapshot() {
   auto* somebody = streaming != nullptr ? &streaming->serving : std::get_if<Serving>(&phase_);
   const bool from_elsewhere = !peer_.unix_socket && !conf::admits(listener().networks, peer_.ip);
   const auth::User* user = somebody != nullptr ? find_again(somebody->identity) : nullptr;
-  const bool revoked = somebody != nullptr && (user == nullptr || lost_a_secret(*somebody->user, *user));
+  const bool by_secret = somebody != nullptr && !auth::by_connecting(somebody->identity.proof);
+  const bool revoked =
+      somebody != nullptr && (user == nullptr || (by_secret && lost_a_secret(*somebody->user, *user)));
   const bool stream_revoked =
       streaming != nullptr && user != nullptr && !user->policy->allows(streaming->caller.command);
   // The rest of a large get would be of other keys than its beginning.
   const bool moved = user != nullptr && user->name_space != somebody->user->name_space;
   const bool get_revoked = windows_ && user != nullptr && (moved || !allows_rest(*user->policy, *windows_));
-  if (from_elsewhere || revoked || stream_revoked || get_revoked) {
+  if (from_elsewhere || revoked || !still_attested() || stream_revoked || get_revoked) {
     worker_.log().info("session_revoked", {{"user", user_name()}, {"peer", auth::format(peer_)}});
     close_now(Ending::Revoked);
   } else if (somebody != nullptr) {
     somebody->user = user;
   }
+}
+
+void Session::log_login(const auth::Identity& identity) {
+  worker_.counters().add<Metric::Logins>(1, identity.proof, LoginOutcome::Granted);
+  worker_.log().info("login", {{"user", identity.user},
+                               {"proof", auth::name(identity.proof)},
+                               {"peer", auth::format(peer_)},
+                               {"transport", transport_.description()}});
 }
 
 void Session::on_granted(const protocol::Caller& caller, auth::Identity identity) {
@@ -260,11 +287,14 @@ void Session::on_granted(const protocol::Caller& caller, auth::Identity identity
     on_refused(caller, {"no longer a user", std::move(identity.user)});
     return;
   }
-  worker_.counters().add<Metric::Logins>(1, identity.proof, LoginOutcome::Granted);
-  worker_.log().info("login", {{"user", identity.user},
-                               {"proof", auth::name(identity.proof)},
-                               {"peer", auth::format(peer_)},
-                               {"transport", transport_.description()}});
+  if (const auth::Identity* attested = attested_identity(); attested != nullptr) {
+    if (identity.user != attested->user) {
+      on_refused(caller, {"its certificate is another user's", std::move(identity.user)});
+      return;
+    }
+    identity = *attested;  // which holds whatever becomes of the password
+  }
+  log_login(identity);
   become(Serving{std::move(identity), user});
   std::string text;
   if (caller.dialect == protocol::Dialect::Binary) {
@@ -276,7 +306,7 @@ void Session::on_granted(const protocol::Caller& caller, auth::Identity identity
 }
 
 bool Session::too_many_failures() const {
-  return failed_logins_ >= kMaxFailures;
+  return failed_logins_ >= kMaxFailures || attested_identity() != nullptr;
 }
 
 void Session::count_failure(std::string_view user) {

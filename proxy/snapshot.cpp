@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "proxy/tls.hpp"
-
 namespace mcgate::proxy {
 namespace {
 
@@ -30,16 +28,16 @@ std::expected<std::shared_ptr<const Snapshot>, std::vector<conf::Problem>> Snaps
     problems = std::move(directory.error());
   }
   for (const conf::Listener& listener : config.listeners) {
-    SslCtxPtr context;
+    ListenerTls tls;
     if (listener.tls) {
       auto made = make_tls(*listener.tls, conf::format(listener.address));
       if (made) {
-        context = std::move(*made);
+        tls = std::move(*made);
       } else {
         problems.push_back({config.file, listener.place, made.error()});
       }
     }
-    snapshot->tls.push_back(std::move(context));
+    snapshot->tls.push_back(std::move(tls));
   }
   if (!problems.empty()) return std::unexpected(std::move(problems));
   snapshot->keys_in_flight = keys_with_room(config.limits);

@@ -8,7 +8,7 @@
 
 #include "auth/directory.hpp"
 #include "conf/config.hpp"
-#include "proxy/handles.hpp"
+#include "proxy/tls.hpp"
 
 namespace mcgate::proxy {
 
@@ -21,7 +21,7 @@ struct Snapshot {
   // had the longest value, since a link is drained whatever its clients do.
   std::size_t keys_in_flight = 1;
   std::shared_ptr<const auth::Directory> directory;
-  std::vector<SslCtxPtr> tls;  // parallel to config.listeners; null where a listener is plain
+  std::vector<ListenerTls> tls;  // parallel to config.listeners
 
   // Loads what the configuration names (certificates, keys) and compiles users and policy; every problem
   // found, or the whole.

@@ -3,6 +3,11 @@
 #include <fmt/format.h>
 #include <openssl/err.h>
 
+#include <utility>
+
+#include "auth/digest.hpp"
+#include "proxy/client_certificates.hpp"
+
 namespace mcgate::proxy {
 
 std::string take_tls_error() {
@@ -13,7 +18,23 @@ std::string take_tls_error() {
   return reason != nullptr ? reason : fmt::format("error {:#x}", code);
 }
 
-std::expected<SslCtxPtr, std::string> make_tls(const conf::Tls& tls, std::string_view id) {
+namespace {
+
+std::expected<void, std::string> load_certificate(SSL_CTX* ctx, const conf::Tls& tls) {
+  if (SSL_CTX_use_certificate_chain_file(ctx, tls.certificate.c_str()) != 1)
+    return std::unexpected(
+        fmt::format("cannot use the certificate {}: {}", tls.certificate, take_tls_error()));
+  if (SSL_CTX_use_PrivateKey_file(ctx, tls.key.c_str(), SSL_FILETYPE_PEM) != 1)
+    return std::unexpected(fmt::format("cannot use the key {}: {}", tls.key, take_tls_error()));
+  if (SSL_CTX_check_private_key(ctx) != 1)
+    return std::unexpected(fmt::format("the key {} does not belong to the certificate {}: {}", tls.key,
+                                       tls.certificate, take_tls_error()));
+  return {};
+}
+
+}  // namespace
+
+std::expected<ListenerTls, std::string> make_tls(const conf::Tls& tls, std::string_view listener) {
   ERR_clear_error();
   SslCtxPtr context{SSL_CTX_new(TLS_server_method())};
   if (!context) return std::unexpected("cannot set up TLS: " + take_tls_error());
@@ -28,18 +49,19 @@ std::expected<SslCtxPtr, std::string> make_tls(const conf::Tls& tls, std::string
   SSL_CTX_set_num_tickets(ctx, 1);
   // A key under a passphrase is an error, not a question on some terminal.
   SSL_CTX_set_default_passwd_cb(ctx, [](char*, int, int, void*) { return -1; });
-  const std::string context_id{id.substr(0, SSL_MAX_SSL_SESSION_ID_LENGTH)};
-  SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const unsigned char*>(context_id.data()),
-                                 static_cast<unsigned>(context_id.size()));
-  if (SSL_CTX_use_certificate_chain_file(ctx, tls.certificate.c_str()) != 1)
-    return std::unexpected(
-        fmt::format("cannot use the certificate {}: {}", tls.certificate, take_tls_error()));
-  if (SSL_CTX_use_PrivateKey_file(ctx, tls.key.c_str(), SSL_FILETYPE_PEM) != 1)
-    return std::unexpected(fmt::format("cannot use the key {}: {}", tls.key, take_tls_error()));
-  if (SSL_CTX_check_private_key(ctx) != 1)
-    return std::unexpected(fmt::format("the key {} does not belong to the certificate {}: {}", tls.key,
-                                       tls.certificate, take_tls_error()));
-  return context;
+  if (const auto loaded = load_certificate(ctx, tls); !loaded) return std::unexpected(loaded.error());
+
+  std::string trust = fmt::format("{}\n", listener);
+  if (tls.client_certificate != conf::ClientCertificate::None) {
+    const auto trusted = ask_for_certificates(ctx, tls);
+    if (!trusted) return std::unexpected(trusted.error());
+    trust += *trusted;
+  }
+  trust = auth::digest(auth::Hash::Sha256, trust).reveal();
+  static_assert(SSL_MAX_SID_CTX_LENGTH >= 32);
+  SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const unsigned char*>(trust.data()),
+                                 static_cast<unsigned>(trust.size()));
+  return ListenerTls{std::move(context), std::move(trust)};
 }
 
 }  // namespace mcgate::proxy

@@ -29,7 +29,8 @@ class Transport {
   Transport& operator=(const Transport&) = delete;
 
   int fd() const { return fd_.get(); }
-  bool tls() const { return ssl_ != nullptr; }
+  // Null if it is plain. For whoever asks about the client's certificate; bytes go by read() and write().
+  SSL* tls() const { return ssl_.get(); }
   // False until the TLS handshake is done.
   bool established() const { return established_; }
 
