@@ -44,9 +44,9 @@ int explain_file(const std::string& file, const Question& question) {
   return explanation->allowed ? EX_OK : 1;
 }
 
-int serve_file(const std::string& file) {
+int serve_file(const std::string& file, bool verbose) {
   auto config = conf::load(file);
-  if (config) return serve(std::move(*config));
+  if (config) return serve(std::move(*config), verbose);
   print(config.error());
   return EX_CONFIG;
 }
@@ -55,6 +55,7 @@ int serve_file(const std::string& file) {
 struct Options {
   std::string config_file = kDefaultConfig;
   bool check = false;
+  bool verbose = false;
   UserAddOptions add;
   UserPasswdOptions passwd;
   Question question;
@@ -105,6 +106,7 @@ void describe(CLI::App& app, Options& options) {
       ->type_name("FILE")
       ->capture_default_str();
   CLI::Option* test = app.add_flag("-t", options.check, "The same as check");
+  app.add_flag("-v", options.verbose, "Log everything, whatever log.level says");
   app.require_subcommand(0, 1);
   app.add_subcommand("serve", "Serve clients, in the foreground (the default)")
       ->fallthrough()
@@ -122,7 +124,7 @@ int run(const CLI::App& app, Options& options) {
     return EX_OK;
   }
   if (app.got_subcommand("explain")) return explain_file(options.config_file, options.question);
-  if (!app.got_subcommand("user")) return serve_file(options.config_file);
+  if (!app.got_subcommand("user")) return serve_file(options.config_file, options.verbose);
   if (app.get_subcommand("user")->got_subcommand("add")) {
     options.add.config_file = options.config_file;
     return user_add(options.add);

@@ -120,12 +120,16 @@ void remove_socket_files(const std::vector<SocketFile>& files) {
 
 }  // namespace
 
-int serve(conf::Config config) {
-  const Log log{config.log};
+int serve(conf::Config config, bool verbose) {
+  conf::Log log_settings = config.log;
+  if (verbose) log_settings.level = conf::LogLevel::Debug;
+  const Log log{log_settings};
   const Fatal fatal{log};
   keep_memory_private();
   keep_freed_memory();
   ::signal(SIGPIPE, SIG_IGN);
+  // What rotates logs may send it for them to be opened again; stderr is not ours to open, and nobody's end.
+  ::signal(SIGUSR1, SIG_IGN);
   const sigset_t signals = Crew::signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 

@@ -5,7 +5,8 @@
 
 namespace mcgate::proxy {
 
-// Runs in the foreground until SIGTERM or SIGINT; logs to stderr. Returns a sysexits.h code.
-int serve(conf::Config config);
+// Runs in the foreground until SIGTERM or SIGINT; logs to stderr, as the configuration says or, if `verbose`,
+// everything. Returns a sysexits.h code.
+int serve(conf::Config config, bool verbose = false);
 
 }  // namespace mcgate::proxy

@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import signal
 import socket
 import ssl
 import stat
+import struct
 import subprocess
 import unittest
 
@@ -83,8 +85,8 @@ class Listeners(unittest.TestCase):
 @harness.needs_mcgate
 class Log(unittest.TestCase):
     def setUp(self):
-        _, self.gate = harness.start(self, [harness.plain_listener(), harness.tls_listener()],
-                                     log={"format": "json", "level": "debug"})
+        self.memcached, self.gate = harness.start(self, [harness.plain_listener(), harness.tls_listener()],
+                                                  log={"format": "json", "level": "debug"})
 
     def connect(self, listener=0):
         client = self.gate.connect(listener)
@@ -145,6 +147,51 @@ class Log(unittest.TestCase):
         known = {"start", "listening", "upstream_up", "ready", "login"}
         loud = [event for event in self.events() if event["level"] != "debug" and event["event"] not in known]
         self.assertEqual(loud, [])
+
+    def test_refusals_are_logged_at_a_bounded_rate(self):
+        many = 5000
+        client = self.connect()
+        self.assertEqual(client.ask(ALICE), b"STORED")
+        client.send(b"get bob:k\r\n" * many)
+        self.assertEqual({client.line() for _ in range(many)}, {b"CLIENT_ERROR access denied"})
+        suppressed = self.wait_for("lines_suppressed")
+        while len(self.events("denied")) + sum(event["count"] for event in suppressed) < many:
+            suppressed = self.wait_for("lines_suppressed", len(suppressed) + 1)
+        self.assertLess(len(self.events("denied")), many / 2)
+        self.assertEqual(len(self.events("denied")) + sum(event["count"] for event in suppressed), many)
+
+    def test_upstream_and_end_are_told(self):
+        for dialect in ("text", "binary"):
+            self.assertIn(dialect, [event["dialect"] for event in self.wait_for("upstream_up", 4)])
+        self.memcached.kill()
+        self.assertTrue(all(event["reason"] for event in self.wait_for("upstream_down", 4)))
+        self.gate.terminate()
+        self.assertEqual(self.gate.process.wait(), 0)
+        self.assertEqual([len(self.events(name)) for name in ("start", "ready", "draining", "stopped")], [1] * 4)
+
+    def test_a_signal_to_open_the_log_again_ends_nobody(self):
+        client = self.connect()
+        self.assertEqual(client.ask(ALICE), b"STORED")
+        self.gate.process.child.send_signal(signal.SIGUSR1)
+        self.gate.process.child.send_signal(signal.SIGHUP)  # behind it, and answered
+        self.wait_for("reloaded")
+        self.assertEqual(client.ask(b"get alice:k\r\n"), b"END")
+
+    def test_verbose(self):
+        _, gate = harness.start(self, [harness.plain_listener()], self.memcached)
+        for options, told in (([], False), (["-v"], True)):
+            process = harness.Process([harness.MCGATE, "serve", *options, "-c", gate.config])
+            self.addCleanup(process.kill)
+            process.wait_for("event=ready")
+            address = harness.Mcgate._address(process.wait_for("event=listening")[0])
+            with wire.Connection(address) as client:  # a client that resets the connection is told at debug alone
+                self.assertEqual(client.ask(ALICE), b"STORED")
+                client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if told:
+                process.wait_for("level=debug event=client_lost")
+            process.child.send_signal(signal.SIGTERM)
+            process.child.wait(harness.STOP_TIMEOUT)
+            self.assertEqual("level=debug" in process.log(), told)
 
     def test_nothing_a_client_sends_forges_a_line(self):
         client = self.connect()
