@@ -236,6 +236,9 @@ class TextAttacks(Attack):
         for switch in (packet("noop"), packet("get", VICTIM), EVIL_PACKETS):
             answers = self.attack(self.text(), switch + b"\r\nget bob:victim\r\n")
             self.assertNotIn(b"\x81", answers)
+        for connection, switch in ((self.text(), packet("noop")), (self.binary(), b"version\r\n")):
+            connection.send(switch)
+            self.assertEqual(connection.rest(), b"")  # closed, without our having ended anything
         connection = self.binary()
         self.assertEqual(self.attack(connection, b"get alice:a\r\nversion\r\nflush_all\r\n"), b"")
 

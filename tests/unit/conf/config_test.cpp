@@ -35,7 +35,9 @@ TEST_CASE("what is left out has its default") {
   CHECK(listener.anonymous.empty());
   CHECK(config.upstream.links == 1);
   CHECK_FALSE(config.upstream.insecure_remote);
+  CHECK(config.upstream.reply_timeout == 10s);
   CHECK(config.timeouts.handshake == 20s);
+  CHECK(config.timeouts.login == 60s);
   CHECK(config.limits.value_bytes == 1'048'576);
   CHECK(config.log.level == LogLevel::Info);
   CHECK(config.login.mechanisms == std::vector<std::string>{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"});
