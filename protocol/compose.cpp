@@ -36,6 +36,8 @@ void append_key(const Request& request, std::string_view key, std::string& out) 
 }
 
 void append_value(const Request& request, std::string& out) {
+  // At once: making room for the end later would copy a large value once more.
+  out.reserve(out.size() + request.value.size() + 2 * kEnd.size());
   out += kEnd;
   out += request.value;
   out += kEnd;

@@ -142,6 +142,8 @@ ReplyResult read_values_reply(std::string_view input, Expected& expected, std::s
   const std::size_t total = line->bytes.size() + value->bytes + 2;
   if (input.size() < total) return ReplyNeedsMore{total};
   if (input.substr(total - 2, 2) != "\r\n") return ReplyPoisoned{"value without CRLF"};
+  // With the END that may follow: making room for that later would copy a large value once more.
+  out.reserve(out.size() + total + kEnd.size());
   append_block(input.substr(0, total), expected, out);
   if (expected.line_goes_on && *cursor == expected.keys.size()) {
     out += kEnd;

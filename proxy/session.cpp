@@ -102,6 +102,7 @@ void Session::on_readable() {
     return;
   }
   last_active_ = worker_.now();
+  worker_.look_at(id_);
   if (in<Serving>() && reads_served_ < kBusyReads) {
     ++reads_served_;
     if (reads_served_ == kBusyReads) transport_.keep_buffers();
@@ -369,6 +370,12 @@ bool Session::idle() const {
   return !waits && queue_.in_flight() == 0 && output_.empty() && !transport_.pending();
 }
 
+// Nothing but timeouts.idle_seconds can end it: a certificate's end is told by another clock, which may be
+// set.
+bool Session::only_idles() const {
+  return in<Serving>() && idle() && !attested_ && !transport_.keeps_buffers() && !partial_since_;
+}
+
 void Session::rest() {
   reads_served_ = 0;
   transport_.release_buffers();
@@ -377,14 +384,14 @@ void Session::rest() {
   worker_.shared().rested.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Session::tick(Clock::time_point now) {
-  if (closed_) return;
+Clock::time_point Session::tick(Clock::time_point now) {
+  if (closed_) return now;
   if (attested_ && std::time(nullptr) >= attested_->expires) {
     worker_.log().info(
         "session_revoked",
         {{"user", user_name()}, {"peer", auth::format(peer_)}, {"reason", "its certificate has expired"}});
     close_now(Ending::Revoked);
-    return;
+    return now;
   }
   if (transport_.keeps_buffers() && now - last_active_ > kKeepBuffers && idle()) rest();
   const conf::Timeouts& timeouts = worker_.config().timeouts;
@@ -393,7 +400,7 @@ void Session::tick(Clock::time_point now) {
   };
   if (in<Lingering>() && past(phase_since_, kLinger)) {
     close_now(Ending::Client);
-    return;
+    return now;
   }
   Bound bound{};
   if (in<Handshaking>() && past(phase_since_, timeouts.handshake)) {
@@ -406,11 +413,14 @@ void Session::tick(Clock::time_point now) {
     bound = Bound::RequestTime;
   } else if (idle() && past(last_active_, timeouts.idle)) {
     bound = Bound::IdleTime;
+  } else if (only_idles()) {
+    return timeouts.idle.count() != 0 ? last_active_ + timeouts.idle : Clock::time_point::max();
   } else {
-    return;
+    return now;
   }
   worker_.log().debug("client_timed_out", {{"peer", auth::format(peer_)}, {"limit", name(bound)}});
   close_at(bound);
+  return now;
 }
 
 }  // namespace mcgate::proxy

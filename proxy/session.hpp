@@ -62,7 +62,8 @@ class Session {
   void on_login_result(LoginResult result);
   // The end of a turn: goes on with what was held back, writes what there is to say.
   void flush();
-  void tick(Clock::time_point now);
+  // Looks at time-outs. When to look again, if nothing happens to the session before.
+  Clock::time_point tick(Clock::time_point now);
   // Answers what was asked and ends.
   void drain();
   // The worker's snapshot is another: who may no longer be here, or be who it was, is closed.
@@ -157,6 +158,7 @@ class Session {
   // A log-in is under way, and nothing else happens.
   bool logging_in() const { return in<Delayed>() || in<LoggingIn>(); }
   bool idle() const;
+  bool only_idles() const;
   // Gives back what it kept while it was busy.
   void rest();
   bool in_endless_stream() const;

@@ -72,8 +72,8 @@ void forget_tls_errors() {
 void forget_ephemeral_keys(SSL* ssl) {
   EVP_PKEY* ours = nullptr;
   EVP_PKEY* theirs = nullptr;
-  if (SSL_get_tmp_key(ssl, &ours) != 1) ours = nullptr;
-  if (SSL_get_peer_tmp_key(ssl, &theirs) != 1) theirs = nullptr;
+  if (SSL_get_tmp_key(ssl, static_cast<void*>(&ours)) != 1) ours = nullptr;
+  if (SSL_get_peer_tmp_key(ssl, static_cast<void*>(&theirs)) != 1) theirs = nullptr;
   for (EVP_PKEY* key : {ours, theirs}) {
     if (key != nullptr) EVP_PKEY_set_type(key, EVP_PKEY_get_id(key));
     EVP_PKEY_free(key);

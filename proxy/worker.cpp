@@ -171,6 +171,7 @@ void Worker::admit(std::size_t listener, Fd fd, const auth::Peer& peer) {
   const std::uint32_t index = free_places_.back();
   Place& place = places_[index];
   const SessionId id{index, place.generation};
+  place.look_at = {};
   place.session = std::make_unique<Session>(*this, id, listener, std::move(fd), peer);
   free_places_.pop_back();
   counters_.set<Metric::Sessions>(++sessions_);
@@ -228,6 +229,7 @@ void Worker::end_lease(SessionId id) {
 void Worker::mark(SessionId id) {
   Place& place = places_[id.index];
   if (place.generation != id.generation || std::exchange(place.marked, true)) return;
+  place.look_at = {};
   marked_sessions_.push_back(id);
 }
 
@@ -263,8 +265,9 @@ void Worker::on_tick() {
   for (auto& link : text_links_) link->tick(now());
   for (auto& link : binary_links_) link->tick(now());
   for (std::size_t i = 0; i < leased_.size(); ++i) leased_[i]->tick(now());
+  // Thousands may idle: those are passed by without a look into the session.
   for (Place& place : places_) {
-    if (place.session) place.session->tick(now());
+    if (place.session && place.look_at <= now()) place.look_at = place.session->tick(now());
   }
   if (const std::uint64_t suppressed = client_log_.take_suppressed(); suppressed > 0) {
     counters_.add<Metric::LogLinesSuppressed>(suppressed);
@@ -294,6 +297,7 @@ void Worker::adopt(std::shared_ptr<const Snapshot> snapshot) {
   // The old one must live until no session looks into it.
   const std::shared_ptr<const Snapshot> old = std::exchange(snapshot_, std::move(snapshot));
   for (std::size_t i = 0; i < places_.size(); ++i) {
+    places_[i].look_at = {};  // time-outs may be others
     if (places_[i].session) places_[i].session->on_new_snapshot();
   }
 }

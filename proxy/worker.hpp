@@ -111,6 +111,8 @@ class Worker {
   void end_lease(SessionId id);
   // Something is to be written before the turn ends.
   void mark(SessionId id);
+  // Something happens to the session, so that its time-outs are to be looked at again.
+  void look_at(SessionId id) { places_[id.index].look_at = {}; }
   void mark(Link& link);
   // The session is dead to everyone from now on; destroyed when the turn ends.
   void bury(SessionId id);
@@ -120,6 +122,7 @@ class Worker {
     std::unique_ptr<Session> session;
     std::uint32_t generation = 0;
     bool marked = false;
+    Clock::time_point look_at{};  // when its time-outs need looking at; the epoch: at each tick
   };
   struct Acceptor {
     Worker* worker;

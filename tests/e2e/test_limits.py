@@ -133,6 +133,63 @@ class Memory(LimitsCase):
 
 
 @harness.needs_mcgate
+class Copies(LimitsCase):
+    """A large value is in memory twice at most while it passes: as it arrives, and as it leaves."""
+    SIZE = 8 * MEGABYTE
+    KEY = b"alice:large"
+
+    def peak(self):
+        """The most memory that mcgate has ever had."""
+        with open(f"/proc/{self.gate.process.child.pid}/status", encoding="ascii") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+
+    def check(self, listener, dialect, direction):
+        self.start([listener], memcached_options=["-I", "16m", "-m", "256"], limits={"value_bytes": 2 * self.SIZE})
+        if resident(self.gate) is None:
+            return
+        data = b"%08d" * (self.SIZE // 8) % tuple(range(self.SIZE // 8))
+        client = self.connect(binary=dialect == "binary")
+        with self.memcached.connect() as direct:
+            if direction == "get":
+                direct.set(self.KEY, data)
+            before = resident(self.gate)
+            if direction == "get":
+                self.assertEqual(getattr(self, f"get_{dialect}")(client), data)
+            else:
+                getattr(self, f"set_{dialect}")(client, data)
+                self.assertEqual(direct.get(self.KEY), data)
+        self.assertLess(self.peak() - before, 2 * self.SIZE + 3 * MEGABYTE)
+
+    def set_text(self, client, data):
+        self.assertEqual(client.set(self.KEY, data), b"STORED")
+
+    def get_text(self, client):
+        return client.get(self.KEY)
+
+    def set_meta(self, client, data):
+        self.assertEqual(client.ask(b"ms %s %d\r\n%s\r\n" % (self.KEY, len(data), data)), b"HD")
+
+    def get_meta(self, client):
+        self.assertEqual(client.ask(b"mg %s v\r\n" % self.KEY), b"VA %d" % self.SIZE)
+        return client.read(self.SIZE + 2)[:-2]
+
+    def set_binary(self, client, data):
+        client.send(wire.storage(0x01, self.KEY, data))
+        self.assertEqual(client.packet().status, 0)
+
+    def get_binary(self, client):
+        client.send(wire.packet(0x00, self.KEY))
+        return client.packet().value
+
+    def test_every_dialect(self):
+        for transport, make in (("plain", harness.unix_listener), ("tls", harness.tls_listener)):
+            for dialect in ("text", "meta", "binary"):
+                for direction in ("set", "get"):
+                    with self.subTest(transport=transport, dialect=dialect, direction=direction):
+                        self.check(make(), dialect, direction)
+
+
+@harness.needs_mcgate
 class LargeReplies(LimitsCase):
     def test_many_large_values_read_slowly(self):
         self.start(memcached_options=["-m", "1024"])
