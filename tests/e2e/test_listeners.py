@@ -39,6 +39,13 @@ class Listeners(unittest.TestCase):
                 self.assertEqual(client.set(b"alice:k", b"v"), b"STORED")
                 self.assertEqual(client.get(b"alice:k"), b"v")
 
+    def test_every_worker_has_a_socket_of_its_own(self):
+        _, gate = harness.start(self, [harness.plain_listener()], workers=3)
+        with open("/proc/net/tcp", encoding="ascii") as file:
+            sockets = [line.split() for line in file][1:]
+        port, listening = f":{gate.addresses[0][1]:04X}", "0A"
+        self.assertEqual(len([each for each in sockets if each[1].endswith(port) and each[3] == listening]), 3)
+
     def test_clients_from_elsewhere_are_closed_at_once(self):
         _, gate = harness.start(self, [harness.plain_listener(networks=["192.0.2.0/24", "2001:db8::/32"]),
                                        harness.plain_listener(networks=["127.0.0.0/8"])])
