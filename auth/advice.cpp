@@ -175,7 +175,19 @@ class Adviser {
     const bool is_anonymous = anonymous_.contains(user.name);
     const CommandSet allowed = allowed_to(user);
     const bool admin = allowed.intersects(protocol::commands_of(Category::Admin));
-    if (user.secrets.empty() && !is_anonymous)
+    const bool has_owners = !user.unix_users.empty() || !user.unix_groups.empty();
+    const bool by_certificate = !user.certificates.empty() && any_listener(asks_for_certificates);
+    const bool by_owner = has_owners && any_listener(shows_owners);
+    if (!user.certificates.empty() && !by_certificate)
+      warn(user.certificates.front().place,
+           fmt::format("user {:?} has certificates, which no listener asks for: see client_certificate",
+                       user.name));
+    if (has_owners && !by_owner)
+      warn(user.place,
+           fmt::format("user {:?} has unix_users or unix_groups, and no listener is a Unix socket "
+                       "that clients connect to by themselves",
+                       user.name));
+    if (user.secrets.empty() && !is_anonymous && !by_certificate && !by_owner)
       warn(user.place,
            fmt::format("user {:?} cannot log in: it has no secret, and no listener has it as anonymous",
                        user.name));
@@ -190,6 +202,18 @@ class Adviser {
            fmt::format("user {:?} has admin commands, and its password may cross the network without TLS: a "
                        "listener has insecure_passwords",
                        user.name));
+  }
+
+  static bool asks_for_certificates(const conf::Listener& listener) {
+    return listener.tls && listener.tls->client_certificate != conf::ClientCertificate::None;
+  }
+
+  static bool shows_owners(const conf::Listener& listener) {
+    return listener.address.family == conf::Address::Family::Unix && !listener.is_for_proxies();
+  }
+
+  bool any_listener(bool (*has)(const conf::Listener&)) const {
+    return std::ranges::any_of(config_.listeners, has);
   }
 
   static bool is_plain_and_remote(const conf::Listener& listener) {

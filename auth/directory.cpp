@@ -95,7 +95,7 @@ bool has(const User& user, Hash hash) {
 }  // namespace
 
 bool admits(const User& user, const Peer& peer) {
-  return peer.unix_socket || conf::admits(user.networks, peer.ip);
+  return admits(user.networks, peer);
 }
 
 std::expected<Directory, std::vector<conf::Problem>> Directory::build(const conf::Config& config) {
@@ -107,6 +107,7 @@ std::expected<Directory, std::vector<conf::Problem>> Directory::build(const conf
     if (!is_new) compiler.complain(user.place, "user \"" + user.name + "\" is there twice");
   }
   directory.certificates_ = CertificateMap{config, problems};
+  directory.owners_ = OwnerMap{config, problems};
   if (!problems.empty()) return std::unexpected{std::move(problems)};
   directory.decoy_key_ = config.login.decoy_key.empty() ? drawn_decoy_key() : config.login.decoy_key;
   directory.survey(config.login.mechanisms);
@@ -168,6 +169,11 @@ std::expected<const User*, std::string> Directory::by_certificate(std::span<cons
     whose = find(*user);
   }
   return whose;
+}
+
+const User* Directory::by_owner(const UnixOwner& owner) const {
+  const std::string* user = owners_.find(owner);
+  return user != nullptr ? find(*user) : nullptr;
 }
 
 const std::string& Directory::mechanisms(bool may_send_password) const {

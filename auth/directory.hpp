@@ -17,6 +17,7 @@
 
 #include "auth/certificate_map.hpp"
 #include "auth/identity.hpp"
+#include "auth/owner_map.hpp"
 #include "auth/policy.hpp"
 #include "auth/verifier.hpp"
 #include "conf/config.hpp"
@@ -33,8 +34,7 @@ struct User {
   protocol::ParseLimits parse_limits;    // of its requests
 };
 
-// Whether the user may log in from there. Networks judge addresses: who comes through a Unix socket was
-// judged by its permissions.
+// Whether the user may log in from there.
 bool admits(const User& user, const Peer& peer);
 
 // Iterations of key derivation, by hash.
@@ -54,6 +54,9 @@ class Directory {
   // Whose certificate has these names (see names_of); null if nobody's. The error is that they are different
   // users'.
   std::expected<const User*, std::string> by_certificate(std::span<const std::string> names) const;
+
+  // Whose process that is, by uid or else by gid; null if nobody's.
+  const User* by_owner(const UnixOwner& owner) const;
 
   // The SASL mechanisms to offer, strongest last is the client's choice: joined by spaces, only those
   // configured that every user with a password can use (DESIGN §11.10), and without PLAIN unless the client
@@ -94,6 +97,7 @@ class Directory {
 
   std::unordered_map<std::string, User, NameHash, std::equal_to<>> users_;
   CertificateMap certificates_;
+  OwnerMap owners_;
   std::vector<Proof> offered_;
   std::string mechanisms_;
   std::string without_plain_;

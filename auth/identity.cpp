@@ -13,6 +13,10 @@ bool same_mechanism(std::string_view said, std::string_view known) {
 
 }  // namespace
 
+bool admits(std::span<const conf::Network> networks, const Peer& peer) {
+  return (peer.unix_socket && !peer.proxied) || conf::admits(networks, peer.ip);
+}
+
 std::string format(const Peer& peer) {
   if (peer.unix_socket) return "unix";
   const auto address = conf::format(peer.ip);
@@ -34,6 +38,8 @@ std::string_view name(Proof proof) {
       return "SCRAM-SHA-512";
     case Proof::Certificate:
       return "certificate";
+    case Proof::UnixPeer:
+      return "unix";
   }
   std::unreachable();
 }
@@ -54,6 +60,7 @@ bool by_connecting(Proof proof) {
     case Proof::ScramSha512:
       return false;
     case Proof::Certificate:
+    case Proof::UnixPeer:
       return true;
   }
   std::unreachable();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -10,19 +11,32 @@
 
 namespace mcgate::auth {
 
+// Whose the process at the other end of a Unix socket is, as the kernel says.
+struct UnixOwner {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+};
+
 // Where a client is: its address, or a Unix socket.
 struct Peer {
   bool unix_socket = false;
-  conf::IpAddress ip;
+  conf::IpAddress ip = {};
   std::uint16_t port = 0;
+  std::optional<UnixOwner> owner = {};
+  // A proxy said so: it is `ip` that it speaks for, or somebody whose address it cannot say (`ip` is then the
+  // proxy's own, or none of a Unix socket).
+  bool proxied = false;
 
-  // Nothing on the wire between it and us: passwords need no TLS.
-  bool is_local() const { return unix_socket || ip.is_loopback(); }
+  // Nothing on the wire between it and us: passwords need no TLS. How a client came to a proxy nobody knows.
+  bool is_local() const { return !proxied && (unix_socket || ip.is_loopback()); }
 };
+// Whether it is in one of the networks; any is if there are none. Networks judge addresses: who comes through
+// a Unix socket was judged by its permissions, unless it is a proxy that came.
+bool admits(std::span<const conf::Network> networks, const Peer& peer);
 // "10.0.0.1:4711", "[fd00::1]:4711" or "unix".
 std::string format(const Peer& peer);
 
-enum class Proof : std::uint8_t { Anonymous, Text, Plain, ScramSha256, ScramSha512, Certificate };
+enum class Proof : std::uint8_t { Anonymous, Text, Plain, ScramSha256, ScramSha512, Certificate, UnixPeer };
 std::string_view name(Proof proof);
 // What a SASL mechanism proves, its name compared without case; none if it is none of ours.
 std::optional<Proof> proof_by(std::string_view mechanism);

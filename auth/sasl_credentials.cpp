@@ -17,6 +17,7 @@ std::optional<Hash> hash_of(Proof proof) {
     case Proof::Text:
     case Proof::Plain:
     case Proof::Certificate:
+    case Proof::UnixPeer:
       return std::nullopt;
   }
   std::unreachable();

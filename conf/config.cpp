@@ -49,9 +49,9 @@ bool valid_name(std::string_view name) {
   });
 }
 
-std::vector<Network> read_networks(SectionReader& reader, Problems& problems) {
+std::vector<Network> read_networks(SectionReader& reader, std::string_view name, Problems& problems) {
   std::vector<Network> networks;
-  for (const PlacedText& item : reader.texts("networks")) {
+  for (const PlacedText& item : reader.texts(name)) {
     if (const auto network = parse_network(item.text)) {
       networks.push_back(*network);
     } else {
@@ -70,6 +70,22 @@ std::optional<Address> read_address(SectionReader& reader, Problems& problems) {
   return std::nullopt;
 }
 
+// The address is read first.
+void read_proxies(SectionReader& reader, Listener& listener, Problems& problems) {
+  const bool is_socket = listener.address.family == Address::Family::Unix;
+  for (const PlacedText& item : reader.texts("proxy_protocol_from")) {
+    if (is_socket && item.text == "unix") {
+      listener.unix_proxies = true;
+    } else if (is_socket) {
+      problems.add(item.place, "all that come through a Unix socket come from \"unix\", and from no network");
+    } else if (const auto network = parse_network(item.text)) {
+      listener.proxies.push_back(*network);
+    } else {
+      problems.add(item.place, network.error());
+    }
+  }
+}
+
 Tls read_tls(PlacedTable table, Problems& problems) {
   SectionReader reader{table, Section::ListenerTls, problems};
   Tls tls;
@@ -84,21 +100,23 @@ Listener read_listener(PlacedTable table, Names& addresses, const Names& users, 
   SectionReader reader{table, Section::Listener, problems};
   Listener listener;
   listener.place = table.place;
+  bool is_socket = false;
   if (auto address = read_address(reader, problems)) {
     listener.address = std::move(*address);
-    const bool is_socket = listener.address.family == Address::Family::Unix;
+    is_socket = listener.address.family == Address::Family::Unix;
     // Any number of listeners may ask for any free port.
     if (is_socket || listener.address.port != 0)
       addresses.add(format(listener.address), reader.place_of("address"));
     if (reader.has("mode") && !is_socket) {
       problems.add(reader.place_of("mode"), "mode is for a unix: address only");
     }
-    if (reader.has("networks") && is_socket) {
-      problems.add(reader.place_of("networks"), "networks cannot limit a unix: address: use mode");
-    }
   }
   reader.mode("mode", listener.mode);
-  listener.networks = read_networks(reader, problems);
+  read_proxies(reader, listener, problems);
+  if (reader.has("networks") && is_socket && !listener.is_for_proxies()) {
+    problems.add(reader.place_of("networks"), "networks cannot limit a unix: address: use mode");
+  }
+  listener.networks = read_networks(reader, "networks", problems);
   reader.boolean("text_login", listener.text_login);
   reader.boolean("insecure_passwords", listener.insecure_passwords);
   if (auto user = reader.text("anonymous")) {
@@ -252,7 +270,9 @@ User read_user(PlacedTable table, Names& names, const Names& roles, Problems& pr
     user.secret_places.push_back(item.place);
   }
   user.certificates = read_certificate_names(reader, problems);
-  user.networks = read_networks(reader, problems);
+  user.unix_users = reader.texts("unix_users");
+  user.unix_groups = reader.texts("unix_groups");
+  user.networks = read_networks(reader, "networks", problems);
   for (PlacedText& role : reader.texts("roles")) {
     if (!roles.knows(role.text)) problems.add(role.place, fmt::format("there is no [role.{}]", role.text));
     user.roles.push_back(std::move(role.text));

@@ -66,9 +66,14 @@ struct Listener {
   std::uint32_t mode = 0660;  // of a Unix socket
   std::optional<Tls> tls;
   std::vector<Network> networks;    // clients from elsewhere are closed at once; empty: anyone
+  std::vector<Network> proxies;     // each of whose connections begins with a PROXY header
+  bool unix_proxies = false;        // the same for all that come through a Unix socket
   bool text_login = true;           // `set` + "user password" logs in
   bool insecure_passwords = false;  // take passwords without TLS from clients that are not local
   std::string anonymous;            // user whose rights those who do not log in have; empty: none
+
+  // Nobody but proxies connects to it.
+  bool is_for_proxies() const { return unix_proxies || !proxies.empty(); }
 };
 
 struct Upstream {
@@ -162,7 +167,9 @@ struct User {
   std::vector<Secret> secrets;  // verifiers as text; parsed by auth
   std::vector<Place> secret_places;
   std::vector<CertificateName> certificates;  // whoever shows one of these is the user
-  std::vector<Network> networks;              // may log in from; empty: anywhere
+  std::vector<PlacedText> unix_users;   // whose processes are the user, at a Unix socket; names or numbers
+  std::vector<PlacedText> unix_groups;  // the same by group
+  std::vector<Network> networks;        // may log in from; empty: anywhere
   std::vector<std::string> roles;
   std::string name_space;  // put before each of its keys; empty: none
   Place namespace_place;

@@ -23,6 +23,7 @@ struct Network {
   IpAddress base;
   std::uint8_t prefix_bits = 128;  // of the 128; an IPv4 /8 is 104
   bool contains(const IpAddress& address) const;
+  friend bool operator==(const Network&, const Network&) = default;
 };
 // "10.0.0.0/8", "fd00::/8", or a single address. Bits set past the prefix are an error.
 std::expected<Network, std::string> parse_network(std::string_view text);

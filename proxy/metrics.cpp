@@ -43,7 +43,7 @@ std::string_view verdict_label(std::size_t index) {
 std::string_view proof_label(std::size_t index) {
   return index == kUnknownProof ? "unknown" : auth::name(static_cast<auth::Proof>(index));
 }
-static_assert(kUnknownProof == static_cast<std::size_t>(auth::Proof::Certificate) + 1);
+static_assert(kUnknownProof == static_cast<std::size_t>(auth::Proof::UnixPeer) + 1);
 
 std::string_view login_label(std::size_t index) {
   switch (static_cast<LoginOutcome>(index)) {

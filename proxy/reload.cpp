@@ -11,8 +11,8 @@ namespace {
 
 bool same_sockets(const std::vector<conf::Listener>& a, const std::vector<conf::Listener>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
-    return conf::format(x.address) == conf::format(y.address) && x.mode == y.mode &&
-           x.tls.has_value() == y.tls.has_value();
+    return conf::format(x.address) == conf::format(y.address) && x.mode == y.mode && x.proxies == y.proxies &&
+           x.unix_proxies == y.unix_proxies && x.tls.has_value() == y.tls.has_value();
   });
 }
 
@@ -27,7 +27,8 @@ std::vector<std::string_view> fixed_at_start(const conf::Config& running, const 
     bool same;
     std::string_view what;
   } rows[] = {
-      {same_sockets(running.listeners, wanted.listeners), "the listeners' addresses, modes and use of TLS"},
+      {same_sockets(running.listeners, wanted.listeners),
+       "the listeners' addresses, modes, proxies and use of TLS"},
       {same_admin(running.admin, wanted.admin), "admin"},
       {running.workers == wanted.workers, "workers"},
       {conf::format(running.upstream.address) == conf::format(wanted.upstream.address), "upstream.address"},

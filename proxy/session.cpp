@@ -37,6 +37,7 @@ Session::Session(Worker& worker, SessionId id, std::size_t listener, Fd fd, cons
       phase_since_{worker.now()},
       last_active_{worker.now()} {
   read_event_ = make_event<&Session::on_readable>(worker.base(), transport_.fd(), EV_READ | EV_PERSIST, this);
+  if (this->listener().is_for_proxies()) transport_.expect_preface(peer);
   if (transport_.established()) on_established();
   watch_for_input();
 }
@@ -107,7 +108,8 @@ void Session::on_readable() {
     ++reads_served_;
     if (reads_served_ == kBusyReads) transport_.keep_buffers();
   }
-  if (in<Handshaking>() && transport_.established()) on_established();
+  if (const auto client = transport_.take_client()) on_client_known(*client);
+  if (!closed_ && in<Handshaking>() && transport_.established()) on_established();
   worker_.counters().add<Metric::BytesReceived>(bytes.size());
   if (!closed_ && !bytes.empty()) take(bytes);
   if (stranger) wipe_in_place(bytes);  // there may have been a password in it

@@ -90,11 +90,11 @@ class Session {
     auth::Identity identity;
     const auth::User* user;  // of the worker's snapshot
   };
-  // What its certificate says of the client.
+  // What the connection itself says of the client, by a certificate or by whose process it is.
   struct Attested {
     std::optional<auth::Identity> identity;  // none: the certificate is no user's
-    std::string trust;                       // what it was verified by, see ListenerTls
-    std::time_t expires;                     // seconds since 1970
+    std::string trust;                       // what the certificate was verified by, see ListenerTls
+    std::time_t expires;                     // when it does, in seconds since 1970
   };
   // As Serving, with a link of its own; nothing is parsed until the stream ends.
   struct Streaming {
@@ -137,10 +137,19 @@ class Session {
   std::string_view name_space() const;
 
   // --- whom the connection itself shows (session_identity.cpp)
+  void on_client_known(const auth::Peer& client);
+  bool from_elsewhere() const;
   void on_established();
-  // Whose certificate this is, null if nobody's; the error says why the client cannot be served.
-  std::expected<const auth::User*, std::string> user_of(const X509& certificate) const;
-  std::expected<const auth::User*, std::string> look_at_certificate();
+  // The user whom certificate or process show; null if nobody. The error says why the client cannot be
+  // served.
+  struct Shown {
+    const auth::User* user = nullptr;
+    auth::Proof proof = auth::Proof::Certificate;
+  };
+  std::expected<Shown, std::string> look_at_client() const;
+  std::expected<void, std::string> attest();
+  // Whether the client's certificate, if it has one, would be taken today.
+  bool certificate_holds();
   // Whether what was found then is so today.
   bool still_attested();
   // Who the client is by its connection, and cannot cease to be; null if that says nothing.
@@ -224,7 +233,7 @@ class Session {
   Worker& worker_;
   const SessionId id_;
   const std::size_t listener_;
-  const auth::Peer peer_;
+  auth::Peer peer_;  // the socket's, or whom a proxy speaks for there
   Transport transport_;
   EventPtr read_event_;
   EventPtr write_event_;  // made when first needed: hardly any client lets its socket fill
@@ -242,7 +251,7 @@ class Session {
   std::uint8_t reads_served_ = 0;        // while it serves, since it last rested; counted until it is busy
   std::optional<auth::Proof> login_by_;  // the log-in tried last
   int failed_logins_ = 0;
-  std::unique_ptr<Attested> attested_;  // none: the client showed no certificate
+  std::unique_ptr<Attested> attested_;  // none: it says nothing
   std::unique_ptr<Windows> windows_;
 
   Buffer input_;

@@ -1,6 +1,9 @@
 // Who a session is by its connection alone.
 #include <openssl/ssl.h>
 
+#include <limits>
+#include <utility>
+
 #include "auth/certificate_names.hpp"
 #include "proxy/client_certificates.hpp"
 #include "proxy/session.hpp"
@@ -10,16 +13,29 @@ namespace mcgate::proxy {
 
 using conf::ClientCertificate;
 
+void Session::on_client_known(const auth::Peer& client) {
+  peer_ = client;
+  if (!from_elsewhere()) return;
+  worker_.counters().add<Metric::ClientsFromElsewhere>(1);
+  worker_.log().debug("client_from_elsewhere", {{"peer", auth::format(peer_)}});
+  close_now(Ending::Lost);
+}
+
+bool Session::from_elsewhere() const {
+  // A proxy's own connections were admitted as such.
+  const bool is_proxy = listener().is_for_proxies() && !peer_.proxied;
+  return !is_proxy && !auth::admits(listener().networks, peer_);
+}
+
 void Session::on_established() {
   become(Unidentified{});
   if (transport_.tls() != nullptr) worker_.shared().rested.fetch_add(1, std::memory_order_relaxed);
-  const auto attested = look_at_certificate();
-  if (!attested) {
+  if (const auto attested = attest(); !attested) {
     refuse_certificate(attested.error());
     close_now(Ending::Logins);
-  } else if (const auth::User* user = *attested; user != nullptr) {
-    log_login(*attested_identity());
-    become(Serving{*attested_identity(), user});
+  } else if (const auth::Identity* identity = attested_identity(); identity != nullptr) {
+    log_login(*identity);
+    become(Serving{*identity, worker_.snapshot().directory->find(identity->user)});
   } else if (is_anonymous_listener()) {
     // The configuration's check has seen that the user exists; without it nobody is anybody.
     const auth::User* anonymous = worker_.snapshot().directory->find(listener().anonymous);
@@ -28,50 +44,67 @@ void Session::on_established() {
   }
 }
 
-std::expected<const auth::User*, std::string> Session::user_of(const X509& certificate) const {
-  const auto names = auth::names_of(certificate);
-  if (!names) return std::unexpected(names.error());
-  const auto user = worker_.snapshot().directory->by_certificate(*names);
-  if (user && *user != nullptr && !auth::admits(**user, peer_))
-    return std::unexpected("user \"" + (*user)->name + "\" may not log in from there");
-  return user;
-}
-
-std::expected<const auth::User*, std::string> Session::look_at_certificate() {
+std::expected<Session::Shown, std::string> Session::look_at_client() const {
+  const auth::Directory& directory = *worker_.snapshot().directory;
   SSL* tls = transport_.tls();
   const auto wanted = tls != nullptr ? listener().tls->client_certificate : ClientCertificate::None;
-  if (wanted == ClientCertificate::None) return nullptr;
-  const X509* certificate = client_certificate(*tls);
-  if (certificate == nullptr) {
-    if (wanted == ClientCertificate::Optional) return nullptr;
-    return std::unexpected("it has none");
+  const X509* certificate = wanted != ClientCertificate::None ? client_certificate(*tls) : nullptr;
+  if (certificate != nullptr) {
+    const auto names = auth::names_of(*certificate);
+    if (!names) return std::unexpected(names.error());
+    const auto user = directory.by_certificate(*names);
+    if (!user) return std::unexpected(user.error());
+    if (*user != nullptr && !auth::admits(**user, peer_))
+      return std::unexpected("user \"" + (*user)->name + "\" may not log in from there");
+    if (*user != nullptr) return Shown{*user, auth::Proof::Certificate};
+  } else if (wanted == ClientCertificate::Required) {
+    return std::unexpected("there is none");
   }
-  auto user = user_of(*certificate);
-  if (!user) return user;
-  attested_ = std::make_unique<Attested>(Attested{.identity = std::nullopt,
-                                                  .trust = worker_.snapshot().tls[listener_].trust,
-                                                  .expires = chain_expiry(*tls)});
-  if (*user != nullptr) attested_->identity = auth::Identity{(*user)->name, auth::Proof::Certificate};
-  return user;
+  if (peer_.owner) {
+    const auth::User* user = directory.by_owner(*peer_.owner);
+    if (user != nullptr && auth::admits(*user, peer_)) return Shown{user, auth::Proof::UnixPeer};
+  }
+  return Shown{};
 }
 
-bool Session::still_attested() {
+std::expected<void, std::string> Session::attest() {
+  const auto shown = look_at_client();
+  if (!shown) return std::unexpected(shown.error());
+  SSL* tls = transport_.tls();
+  const bool has_certificate = tls != nullptr && client_certificate(*tls) != nullptr;
+  if (shown->user == nullptr && !has_certificate) return {};
+  Attested attested{
+      .identity = std::nullopt, .trust = {}, .expires = std::numeric_limits<std::time_t>::max()};
+  if (has_certificate) {
+    attested.trust = worker_.snapshot().tls[listener_].trust;
+    attested.expires = chain_expiry(*tls);
+  }
+  if (shown->user != nullptr) attested.identity = auth::Identity{shown->user->name, shown->proof};
+  attested_ = std::make_unique<Attested>(std::move(attested));
+  return {};
+}
+
+bool Session::certificate_holds() {
   SSL* tls = transport_.tls();
   if (tls == nullptr) return true;
   const auto wanted = listener().tls->client_certificate;
-  // Whom it was asked by is not whom it would be verified by now.
+  // In a handshake it is verified by what was trusted when that began.
   if (in<Handshaking>()) return wanted == ClientCertificate::None;
-  if (!attested_) return wanted != ClientCertificate::Required;
-  if (wanted == ClientCertificate::None) return !attested_->identity;
+  if (wanted == ClientCertificate::None || client_certificate(*tls) == nullptr || !attested_) return true;
   const ListenerTls& today = worker_.snapshot().tls[listener_];
-  if (attested_->trust != today.trust) {
-    if (!still_verifies(*tls, today.context.get())) return false;
-    attested_->trust = today.trust;
-  }
-  const auto user = user_of(*client_certificate(*tls));
-  if (!user) return false;
-  return *user == nullptr ? !attested_->identity
-                          : attested_->identity && attested_->identity->user == (*user)->name;
+  if (attested_->trust == today.trust) return true;
+  attested_->trust = today.trust;
+  return still_verifies(*tls, today.context.get());
+}
+
+bool Session::still_attested() {
+  if (!certificate_holds()) return false;
+  if (in<Handshaking>()) return true;
+  const auto shown = look_at_client();
+  if (!shown) return false;
+  const auth::Identity* before = attested_identity();
+  if (shown->user == nullptr) return before == nullptr;
+  return before != nullptr && before->user == shown->user->name && before->proof == shown->proof;
 }
 
 const auth::Identity* Session::attested_identity() const {
@@ -79,6 +112,11 @@ const auth::Identity* Session::attested_identity() const {
 }
 
 void Session::log_lost_client() {
+  if (transport_.in_preface()) {
+    if (worker_.client_log().allow(worker_.now()))
+      worker_.log().warning("proxy_refused", {{"peer", auth::format(peer_)}, {"reason", transport_.error()}});
+    return;
+  }
   const std::string problem = in<Handshaking>() && transport_.tls() != nullptr
                                   ? certificate_problem(*transport_.tls())
                                   : std::string{};

@@ -177,7 +177,7 @@ bool Session::log_in_sasl(const protocol::Request& request) {
   if (auth::is_external(mechanism)) {
     const auth::Identity* identity = attested_identity();
     if (identity == nullptr) {
-      refuse_unseen(request.caller, {"EXTERNAL without a certificate that is a user's"});
+      refuse_unseen(request.caller, {"EXTERNAL where the connection shows no user"});
       return true;
     }
     start.shown = *identity;
@@ -254,7 +254,6 @@ void Session::on_new_snapshot() {
   if (auto* nobody = std::get_if<Unidentified>(&phase_)) nobody->exchange.reset();
   auto* streaming = std::get_if<Streaming>(&phase_);
   auto* somebody = streaming != nullptr ? &streaming->serving : std::get_if<Serving>(&phase_);
-  const bool from_elsewhere = !peer_.unix_socket && !conf::admits(listener().networks, peer_.ip);
   const auth::User* user = somebody != nullptr ? find_again(somebody->identity) : nullptr;
   const bool by_secret = somebody != nullptr && !auth::by_connecting(somebody->identity.proof);
   const bool revoked =
@@ -264,7 +263,7 @@ void Session::on_new_snapshot() {
   // The rest of a large get would be of other keys than its beginning.
   const bool moved = user != nullptr && user->name_space != somebody->user->name_space;
   const bool get_revoked = windows_ && user != nullptr && (moved || !allows_rest(*user->policy, *windows_));
-  if (from_elsewhere || revoked || !still_attested() || stream_revoked || get_revoked) {
+  if (from_elsewhere() || revoked || !still_attested() || stream_revoked || get_revoked) {
     worker_.log().info("session_revoked", {{"user", user_name()}, {"peer", auth::format(peer_)}});
     close_now(Ending::Revoked);
   } else if (somebody != nullptr) {
@@ -289,7 +288,7 @@ void Session::on_granted(const protocol::Caller& caller, auth::Identity identity
   }
   if (const auth::Identity* attested = attested_identity(); attested != nullptr) {
     if (identity.user != attested->user) {
-      on_refused(caller, {"its certificate is another user's", std::move(identity.user)});
+      on_refused(caller, {"its connection shows another user", std::move(identity.user)});
       return;
     }
     identity = *attested;  // which holds whatever becomes of the password

@@ -169,6 +169,10 @@ Accepted accept_one(int listening) {
     set_flag(result.fd.get(), IPPROTO_TCP, TCP_NODELAY);
   } else {
     result.peer.unix_socket = true;
+    ucred owner{};
+    socklen_t size = sizeof owner;
+    if (::getsockopt(result.fd.get(), SOL_SOCKET, SO_PEERCRED, &owner, &size) == 0)
+      result.peer.owner = auth::UnixOwner{.uid = owner.uid, .gid = owner.gid};
   }
   return result;
 }

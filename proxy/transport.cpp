@@ -101,6 +101,16 @@ Transport::Transport(Fd fd, SSL_CTX* context, BIO* bio)
 
 Transport::~Transport() = default;
 
+void Transport::expect_preface(const auth::Peer& socket_peer) {
+  preface_ = std::make_unique<Preface>(socket_peer);
+  established_ = false;
+}
+
+std::optional<auth::Peer> Transport::take_client() {
+  if (!preface_ || !preface_->client()) return std::nullopt;
+  return std::exchange(preface_, nullptr)->client();
+}
+
 void Transport::take_bio() {
   BIO_set_data(SSL_get_rbio(ssl_.get()), this);
 }
@@ -119,7 +129,12 @@ Transport::Read Transport::read(std::span<char> raw, std::span<char> plain, std:
     return {{}, fail(std::strerror(errno))};
   }
   const State state = got == 0 ? State::Ended : State::Open;
-  const std::string_view bytes{target.data(), static_cast<std::size_t>(got)};
+  std::string_view bytes{target.data(), static_cast<std::size_t>(got)};
+  if (in_preface()) {
+    if (const auto taken = preface_->take(bytes); !taken) return {{}, fail(taken.error())};
+    if (in_preface()) return {{}, state};
+    established_ = ssl_ == nullptr;
+  }
   return ssl_ ? read_tls(bytes, plain, state) : Read{bytes, state};
 }
 

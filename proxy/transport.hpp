@@ -7,12 +7,15 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "proxy/buffer.hpp"
 #include "proxy/handles.hpp"
+#include "proxy/preface.hpp"
 
 namespace mcgate::proxy {
 
@@ -31,7 +34,13 @@ class Transport {
   int fd() const { return fd_.get(); }
   // Null if it is plain. For whoever asks about the client's certificate; bytes go by read() and write().
   SSL* tls() const { return ssl_.get(); }
-  // False until the TLS handshake is done.
+  // Before the first read: a PROXY header comes first, from `socket_peer`.
+  void expect_preface(const auth::Peer& socket_peer);
+  // It has not been whole yet.
+  bool in_preface() const { return preface_ && !preface_->client(); }
+  // Whom it was about; once, as soon as it is known.
+  std::optional<auth::Peer> take_client();
+  // False until the TLS handshake is done, and the header whole.
   bool established() const { return established_; }
 
   // How much one read may bring, and so how large the two scratch buffers of read() must be: TLS may hold
@@ -85,6 +94,7 @@ class Transport {
 
   Fd fd_;
   SslPtr ssl_;
+  std::unique_ptr<Preface> preface_;
   bool established_ = false;
   bool keeps_buffers_ = false;
   bool between_records_ = false;  // TLS has read all that came, and no part of a record is among it

@@ -152,7 +152,11 @@ void Worker::on_pause_over() {
 
 void Worker::admit(std::size_t listener, Fd fd, const auth::Peer& peer) {
   const conf::Listener& settings = config().listeners[listener];
-  if (!peer.unix_socket && !conf::admits(settings.networks, peer.ip)) {
+  // Whom a proxy speaks for comes in its header.
+  const bool admitted = settings.is_for_proxies()
+                            ? settings.unix_proxies || conf::admits(settings.proxies, peer.ip)
+                            : auth::admits(settings.networks, peer);
+  if (!admitted) {
     counters_.add<Metric::ClientsFromElsewhere>(1);
     log().debug("client_from_elsewhere", {{"peer", auth::format(peer)}});
     return;

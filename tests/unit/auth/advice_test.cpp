@@ -130,6 +130,31 @@ TEST_CASE("advice: roles and users for nothing") {
   CHECK(advice(without_secret, "address = \"127.0.0.1:2\"\nanonymous = \"u\"") == "");
 }
 
+TEST_CASE("advice: certificates and Unix users that no listener asks for") {
+  const auto user_with = [](const std::string& proof) {
+    return "user = [{ name = \"u\", roles = [\"r\"], " + proof +
+           " }]\n[role.r]\nallow = [{ commands = [\"stats\"] }]\n";
+  };
+  const std::string tls =
+      "address = \"127.0.0.1:2\"\ntls = { certificate = \"c\", key = \"k\", client_certificate = "
+      "\"optional\", "
+      "client_ca = \"a\" }";
+  const std::string cannot =
+      "1:9: user \"u\" cannot log in: it has no secret, and no listener has it as anonymous\n";
+  const std::string certificate = user_with("certificates = [\"cn:u\"]");
+  CHECK(advice(certificate, tls) == "");
+  CHECK(advice(certificate) ==
+        cannot + "1:54: user \"u\" has certificates, which no listener asks for: see client_certificate\n");
+  const std::string owner = user_with("unix_users = [\"7\"]");
+  const std::string unused =
+      "1:9: user \"u\" has unix_users or unix_groups, and no listener is a Unix socket that clients connect "
+      "to by "
+      "themselves\n";
+  CHECK(advice(owner, "address = \"unix:/x\"") == "");
+  CHECK(advice(owner, "address = \"unix:/x\"\nproxy_protocol_from = [\"unix\"]") == unused + cannot);
+  CHECK(advice(owner) == unused + cannot);
+}
+
 TEST_CASE("advice: admin commands within anybody's reach") {
   const std::string admin = user("u", "\"r\"") + "[role.r]\nallow = [{ commands = [\"flush_all\"] }]\n";
   CHECK(advice(admin) == "");
