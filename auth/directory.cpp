@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "auth/digest.hpp"
+#include "conf/user_limits.hpp"
 
 namespace mcgate::auth {
 namespace {
@@ -31,12 +33,16 @@ class Compiler {
   }
 
   User compile(const conf::User& from) {
+    const Roles roles = roles_of(from);
     User user{.name = from.name,
               .verifiers = {},
               .networks = from.networks,
-              .policy = policy_of(from),
+              .policy = {},
               .name_space = from.name_space,
-              .parse_limits = limits_of(from)};
+              .limits = conf::limits_of(from.limits, roles),
+              .parse_limits = {}};
+    user.policy = policy_of(user, roles);
+    user.parse_limits = parse_limits_of(user);
     for (std::size_t i = 0; i < from.secrets.size(); ++i) {
       auto verifier = parse_verifier(from.secrets[i].reveal());
       if (verifier) {
@@ -54,18 +60,22 @@ class Compiler {
   }
 
  private:
-  protocol::ParseLimits limits_of(const conf::User& user) const {
+  using Roles = std::vector<const conf::Role*>;
+
+  protocol::ParseLimits parse_limits_of(const User& user) const {
+    const auto least = [](std::size_t everybody, std::optional<std::size_t> own) {
+      return own ? std::min(everybody, *own) : everybody;
+    };
     protocol::ParseLimits limits;
-    limits.value_bytes = config_.limits.value_bytes;
-    limits.keys = config_.limits.keys_per_request;
+    limits.value_bytes = least(config_.limits.value_bytes, user.limits.value_bytes);
+    limits.keys = least(config_.limits.keys_per_request, user.limits.keys_per_request);
     limits.get_line_bytes = limits.keys * (protocol::kMaxKey + 1) + limits.line_bytes;
     limits.namespace_bytes = user.name_space.size();
     return limits;
   }
 
-  // Users whose roles are the same, in whatever order, share a policy; those of namespaces have their own.
-  std::shared_ptr<const Policy> policy_of(const conf::User& user) {
-    std::vector<const conf::Role*> roles;
+  Roles roles_of(const conf::User& user) {
+    Roles roles;
     for (const auto& name : user.roles) {
       if (const auto found = roles_.find(name); found != roles_.end()) {
         roles.push_back(found->second);
@@ -76,16 +86,22 @@ class Compiler {
     }
     std::ranges::sort(roles);
     roles.erase(std::ranges::unique(roles).begin(), roles.end());
+    return roles;
+  }
+
+  // Users whose roles are the same, in whatever order, share a policy, if it means the same for them.
+  std::shared_ptr<const Policy> policy_of(const User& user, const Roles& roles) {
     const auto reach = user.name_space.empty() ? Policy::Reach::Cache : Policy::Reach::Namespace;
-    auto& policy = policies_[{reach, roles}];
-    if (!policy) policy = std::make_shared<const Policy>(roles, reach);
+    const auto denied_read = user.limits.on_denied_read.value_or(conf::DeniedRead::Error);
+    auto& policy = policies_[{reach, denied_read, roles}];
+    if (!policy) policy = std::make_shared<const Policy>(roles, reach, denied_read);
     return policy;
   }
 
   const conf::Config& config_;
   std::vector<conf::Problem>& problems_;
   std::map<std::string_view, const conf::Role*> roles_;
-  std::map<std::pair<Policy::Reach, std::vector<const conf::Role*>>, std::shared_ptr<const Policy>> policies_;
+  std::map<std::tuple<Policy::Reach, conf::DeniedRead, Roles>, std::shared_ptr<const Policy>> policies_;
 };
 
 bool has(const User& user, Hash hash) {

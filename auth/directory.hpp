@@ -31,7 +31,11 @@ struct User {
   std::vector<conf::Network> networks;
   std::shared_ptr<const Policy> policy;  // users with the same roles share one
   std::string name_space;                // put before each of its keys on the way up; empty: none
+  conf::UserLimits limits;               // its own and those of its roles, taken together
   protocol::ParseLimits parse_limits;    // of its requests
+
+  // Whether each of its requests has to be held against limits beyond those.
+  bool metered() const { return limits.ttl_seconds || limits.requests || limits.bytes; }
 };
 
 // Whether the user may log in from there.

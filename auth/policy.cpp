@@ -25,7 +25,8 @@ std::string names_of(CommandSet commands) {
 
 }  // namespace
 
-Policy::Policy(std::span<const conf::Role* const> roles, Reach reach) {
+Policy::Policy(std::span<const conf::Role* const> roles, Reach reach, conf::DeniedRead on_denied_read)
+    : hides_denied_{on_denied_read == conf::DeniedRead::Miss} {
   for (const conf::Role* role : roles) {
     const auto add = [&](const conf::Grant& grant, bool denies) {
       rules_.push_back(

@@ -25,7 +25,11 @@ class Policy {
   enum class Reach : std::uint8_t { Cache, Namespace };
 
   // The union of these roles. Copies what it needs.
-  explicit Policy(std::span<const conf::Role* const> roles, Reach reach = Reach::Cache);
+  explicit Policy(std::span<const conf::Role* const> roles, Reach reach = Reach::Cache,
+                  conf::DeniedRead on_denied_read = conf::DeniedRead::Error);
+
+  // Whether reading what is not allowed is to look as if it were not there.
+  bool hides_denied() const { return hides_denied_; }
 
   // The commands that are allowed on that key, be it by different grants, and not denied.
   protocol::CommandSet allowed(std::string_view key) const;
@@ -91,6 +95,7 @@ class Policy {
   std::vector<Node> nodes_;  // the root first
   protocol::CommandSet keyless_allow_;
   protocol::CommandSet keyless_deny_;
+  bool hides_denied_;
 };
 
 }  // namespace mcgate::auth

@@ -16,6 +16,7 @@
 #include "conf/grants.hpp"
 #include "conf/namespaces.hpp"
 #include "conf/section_reader.hpp"
+#include "conf/user_limits.hpp"
 
 namespace mcgate::conf {
 namespace {
@@ -278,6 +279,7 @@ User read_user(PlacedTable table, Names& names, const Names& roles, Problems& pr
     user.roles.push_back(std::move(role.text));
   }
   read_namespace(reader, user, problems);
+  user.limits = read_user_limits(reader, problems);
   return user;
 }
 

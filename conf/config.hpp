@@ -147,11 +147,34 @@ struct Grant {
   std::vector<bool> exact;        // parallel to keys: written without a trailing `*`
 };
 
+// So much of something in a second, and so much at once.
+struct Rate {
+  std::uint64_t per_second = 1;
+  std::uint64_t burst = 1;
+};
+
+// What becomes of a time to live that is too long, and of reading what may not be read: the stricter first.
+enum class LongTtl : std::uint8_t { Refuse, Cap };
+enum class DeniedRead : std::uint8_t { Error, Miss };
+
+// What one user may take, or one who has a role; what is not said is not limited.
+struct UserLimits {
+  std::optional<std::size_t> value_bytes;
+  std::optional<std::size_t> keys_per_request;
+  std::optional<std::size_t> connections;
+  std::optional<std::uint32_t> ttl_seconds;
+  std::optional<LongTtl> on_long_ttl;  // Cap if not said
+  std::optional<Rate> requests;
+  std::optional<Rate> bytes;                 // of requests and replies
+  std::optional<DeniedRead> on_denied_read;  // Error if not said
+};
+
 struct Role {
   Place place;
   std::string name;
   std::vector<Grant> allow;
   std::vector<Grant> deny;
+  UserLimits limits = {};
 };
 
 // One of a certificate's names, "uri:…", "dns:…" or "cn:…", or what such a name begins with.
@@ -173,6 +196,7 @@ struct User {
   std::vector<std::string> roles;
   std::string name_space;  // put before each of its keys; empty: none
   Place namespace_place;
+  UserLimits limits = {};
 };
 
 struct Config {

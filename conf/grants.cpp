@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "conf/user_limits.hpp"
 #include "protocol/command.hpp"
 #include "protocol/key.hpp"
 
@@ -171,6 +172,7 @@ Role read_role(const std::string& name, PlacedTable table, Problems& problems) {
   role.name = name;
   role.allow = read_grants(reader.tables("allow"), Effect::Allow, problems);
   role.deny = read_grants(reader.tables("deny"), Effect::Deny, problems);
+  role.limits = read_user_limits(reader, problems);
   return role;
 }
 

@@ -94,12 +94,26 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::User,           "networks",                Texts,   0,     10'000,     "[]",              "where the user may log in from; none: anywhere"},
     {Section::User,           "roles",                   Texts,   0,     1000,       "[]",              "what the user may do"},
     {Section::User,           "namespace",               Text,    1,     100,        "none",            "put before every key, and taken off every reply"},
+    {Section::User,           "limits",                  Table,   0,     0,          "as its roles have them", "how much the user may take"},
+    {Section::User,           "on_denied_read",          Text,    1,     16,         "as its roles have it",   "reading what may not be read: \"error\" or \"miss\""},
 
     {Section::Role,           "allow",                   Tables,  0,     10'000,     "[]",              "grants: what is allowed"},
     {Section::Role,           "deny",                    Tables,  0,     10'000,     "[]",              "grants: what is denied, whatever allows it"},
+    {Section::Role,           "limits",                  Table,   0,     0,          "none",            "how much each user with the role may take"},
+    {Section::Role,           "on_denied_read",          Text,    1,     16,         "\"error\"",       "reading what may not be read: \"error\" or \"miss\""},
 
     {Section::Grant,          "commands",                Texts,   1,     256,        "",                "categories, commands, or \"*\": all but admin"},
     {Section::Grant,          "keys",                    Texts,   1,     100'000,    "\"*\" if no command has keys", "keys, or prefixes of keys with a trailing *"},
+
+    {Section::UserLimits,     "value_bytes",             Integer, 1,     kGiB,       "none",            "longest value"},
+    {Section::UserLimits,     "ttl_seconds",             Integer, 1,     2'147'483'647, "none",         "longest time to live"},
+    {Section::UserLimits,     "on_long_ttl",             Text,    1,     16,         "\"cap\"",         "a longer time to live: \"cap\" it or \"refuse\" it"},
+    {Section::UserLimits,     "keys_per_request",        Integer, 1,     1'000'000,  "none",            "keys in one get"},
+    {Section::UserLimits,     "requests_per_second",     Integer, 1,     1'000'000'000, "none",         "requests, on all connections together"},
+    {Section::UserLimits,     "requests_burst",          Integer, 1,     1'000'000'000, "requests_per_second", "requests that may come at once"},
+    {Section::UserLimits,     "bytes_per_second",        Integer, 1,     kTiB,       "none",            "bytes of requests and replies, on all connections together"},
+    {Section::UserLimits,     "bytes_burst",             Integer, 1,     kTiB,       "bytes_per_second", "bytes that may pass at once"},
+    {Section::UserLimits,     "connections",             Integer, 1,     10'000'000, "none",            "connections at a time"},
 });
 // clang-format on
 
@@ -153,6 +167,8 @@ std::string_view title(Section section) {
       return "[role.NAME]";
     case Section::Grant:
       return "a grant";
+    case Section::UserLimits:
+      return "limits of a user or role";
   }
   return {};
 }

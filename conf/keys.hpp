@@ -23,6 +23,7 @@ enum class Section : std::uint8_t {
   User,
   Role,
   Grant,
+  UserLimits,
 };
 
 enum class Type : std::uint8_t {

@@ -27,6 +27,18 @@ RefusalTexts texts(Refusal refusal, DeniedStatus denied) {
       return {"SERVER_ERROR upstream unavailable\r\n", Status::TemporaryFailure, "Upstream unavailable"};
     case Refusal::UpstreamTimeout:
       return {"SERVER_ERROR upstream timed out\r\n", Status::TemporaryFailure, "Upstream timed out"};
+    case Refusal::TtlLimit:
+      return {"CLIENT_ERROR limit exceeded: time to live\r\n", static_cast<Status>(denied),
+              "Limit exceeded: time to live"};
+    case Refusal::RequestsLimit:
+      return {"CLIENT_ERROR limit exceeded: requests per second\r\n", static_cast<Status>(denied),
+              "Limit exceeded: requests per second"};
+    case Refusal::BytesLimit:
+      return {"CLIENT_ERROR limit exceeded: bytes per second\r\n", static_cast<Status>(denied),
+              "Limit exceeded: bytes per second"};
+    case Refusal::ConnectionsLimit:
+      return {"CLIENT_ERROR limit exceeded: connections\r\n", static_cast<Status>(denied),
+              "Limit exceeded: connections"};
     case Refusal::Busy:
       return {"SERVER_ERROR too many streams or log-ins\r\n", Status::Busy, "Too many streams or log-ins"};
   }
@@ -35,7 +47,7 @@ RefusalTexts texts(Refusal refusal, DeniedStatus denied) {
 
 bool is_login(Refusal refusal) {
   return refusal == Refusal::Unauthenticated || refusal == Refusal::AuthenticationFailure ||
-         refusal == Refusal::BadLoginToken;
+         refusal == Refusal::BadLoginToken || refusal == Refusal::ConnectionsLimit;
 }
 
 // Whether the caller's protocol leaves a quiet request's refusal unsaid.
@@ -81,6 +93,40 @@ void compose_version(const Caller& caller, std::string_view version, std::string
   out += "VERSION ";
   out += version;
   out += "\r\n";
+}
+
+void compose_miss(const Request& request, std::string& out) {
+  const Caller& caller = request.caller;
+  switch (caller.dialect) {
+    case Dialect::Text:
+      out += "END\r\n";
+      return;
+    case Dialect::Meta:
+      if (caller.quiet) return;
+      out += "EN";
+      for (const MetaFlag& flag : request.meta_flags) {
+        if (flag.letter == 'O') out.append(" O").append(flag.argument);
+        if (flag.letter != 'k') continue;
+        out.append(" k").append(request.meta_key_sent);
+        if (request.meta_letters.contains('b')) out += " b";
+      }
+      out += "\r\n";
+      return;
+    case Dialect::Binary:
+      if (caller.quiet) return;
+      if (!answers_with_key(Opcode{caller.opcode})) {
+        append_error(caller.opcode, caller.opaque, Status::NotFound, out);
+        return;
+      }
+      append_header({.magic = kResponseMagic,
+                     .opcode = caller.opcode,
+                     .key_bytes = static_cast<std::uint16_t>(request.denied_key.size()),
+                     .status = static_cast<std::uint16_t>(Status::NotFound),
+                     .body_bytes = static_cast<std::uint32_t>(request.denied_key.size()),
+                     .opaque = caller.opaque},
+                    out);
+      out += request.denied_key;
+  }
 }
 
 void compose_noop(const Caller& caller, std::string& out) {

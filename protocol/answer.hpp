@@ -18,7 +18,12 @@ enum class Refusal : std::uint8_t {
   Unsupported,            // the backend's version lacks it. text: ERROR, as it would say; binary: 0x81
   UpstreamDown,           // SERVER_ERROR upstream unavailable; binary 0x86
   UpstreamTimeout,        // SERVER_ERROR upstream timed out; binary 0x86
-  Busy,                   // SERVER_ERROR too many streams or log-ins; binary 0x85
+  // What a user's limits allow is taken. text: CLIENT_ERROR limit exceeded: <which>; binary as AccessDenied
+  TtlLimit,
+  RequestsLimit,
+  BytesLimit,
+  ConnectionsLimit,
+  Busy,  // SERVER_ERROR too many streams or log-ins; binary 0x85
 };
 
 // The binary status of AccessDenied: 0x20 unless configured to 0x24.
@@ -38,6 +43,9 @@ Told compose_refusal(const Caller& caller, Refusal refusal, DeniedStatus denied,
 
 // VERSION <text>, or the binary packet.
 void compose_version(const Caller& caller, std::string_view version, std::string& out);
+// The answer to a read of nothing but what may not be read, where that is to look as if it were not there:
+// END, EN or status 0x01, in the words of memcached; a quiet one has none.
+void compose_miss(const Request& request, std::string& out);
 // MN, or the binary NOOP packet.
 void compose_noop(const Caller& caller, std::string& out);
 // Binary QUIT's answer; quiet and text quit have none.

@@ -76,7 +76,9 @@ std::optional<Broken> judge(const Header& header, const OpcodeRow* opcode, const
   }
   if (header.key_bytes > limits.key_bytes()) return skip_body(header, bad_key(header, *opcode), limits);
   if (value_bytes(header) > limits.value_bytes) {
-    return skip_body(header, error(header, Status::TooLarge), limits);
+    Broken refused = skip_body(header, error(header, Status::TooLarge), limits);
+    refused.bound = Broken::Bound::ValueBytes;
+    return refused;
   }
   return std::nullopt;
 }

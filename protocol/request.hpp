@@ -5,6 +5,7 @@
 // `decoded_key`), and is valid until that input moves or the object is filled again.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -90,6 +91,10 @@ struct Request {
 
   std::string decoded_key;  // owns keys[0] where it was base64
 
+  // The first key that may not be read, where that reads as a miss: it is not among the keys any more.
+  std::string_view denied_key;
+  std::array<char, 12> capped_ttl{};  // owns the argument of meta flags that were too long
+
   // As new, but for the capacity of its vectors.
   void clear() {
     caller = {};
@@ -106,6 +111,7 @@ struct Request {
     meta_letters = {};
     meta_key_sent = {};
     decoded_key.clear();
+    denied_key = {};
   }
 };
 
@@ -138,6 +144,9 @@ struct Broken {
   std::size_t swallow;
   std::string reply;
   bool close;
+  // The bound of ParseLimits that it was refused for.
+  enum class Bound : std::uint8_t { None, Keys, ValueBytes };
+  Bound bound = Bound::None;
 };
 using ParseResult = std::variant<NeedMore, Parsed, Broken>;
 

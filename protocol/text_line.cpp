@@ -59,7 +59,9 @@ bool may_be_length(std::string_view token) {
 
 ParseResult take_value(const TextLine& line, std::uint64_t length) {
   if (length > line.limits.value_bytes) {
-    return refuse_with_value(line, length, "SERVER_ERROR object too large for cache");
+    Broken refused = refuse_with_value(line, length, "SERVER_ERROR object too large for cache");
+    refused.bound = Broken::Bound::ValueBytes;
+    return refused;
   }
   const std::size_t total = line.bytes + static_cast<std::size_t>(length) + 2;
   if (line.input.size() < total) return NeedMore{total};

@@ -53,7 +53,11 @@ ParseResult take_keys(TextLine& line, std::string_view rest) {
     const std::string_view key{begin, at};
     const bool whole = at == rest.end() || *at == ' ';
     if (!whole || key.size() > line.limits.key_bytes()) return refuse(line, kBadFormat);
-    if (request.keys.size() == line.limits.keys) return refuse(line, "CLIENT_ERROR too many keys");
+    if (request.keys.size() == line.limits.keys) {
+      Broken refused = refuse(line, "CLIENT_ERROR too many keys");
+      refused.bound = Broken::Bound::Keys;
+      return refused;
+    }
     request.keys.push_back(key);
   }
   if (request.keys.empty()) return refuse(line, kError);

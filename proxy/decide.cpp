@@ -45,6 +45,18 @@ bool allowed(protocol::Request& request, const auth::Policy& policy) {
   return !request.needs.empty() && allowed.contains(request.needs);
 }
 
+// Leaves of a read's keys those that may be read.
+void drop_denied(protocol::Request& request, const auth::Policy& policy) {
+  request.may_recache = true;
+  std::erase_if(request.keys, [&](std::string_view key) {
+    const protocol::CommandSet allowed = policy.allowed(key);
+    const bool denied = request.needs.empty() || !allowed.contains(request.needs);
+    if (denied && request.denied_key.empty()) request.denied_key = key;
+    if (!denied) request.may_recache = request.may_recache && allowed.contains(Command::Set);
+    return denied;
+  });
+}
+
 }  // namespace
 
 Action decide(protocol::Request& request, const auth::Policy* policy) {
@@ -53,7 +65,12 @@ Action decide(protocol::Request& request, const auth::Policy* policy) {
   if (policy == nullptr) return Action::RefuseUnauthenticated;
   // A command that must have keys and came without is a parser's bug: refused, not waved through.
   const bool keys_fit = (row.keys == protocol::KeyCount::None) == request.keys.empty();
-  if (!keys_fit || !allowed(request, *policy)) return Action::RefuseDenied;
+  if (!keys_fit) return Action::RefuseDenied;
+  if (!allowed(request, *policy)) {
+    if (row.category != protocol::Category::Read || !policy->hides_denied()) return Action::RefuseDenied;
+    drop_denied(request, *policy);
+    if (request.keys.empty()) return Action::AnswerMiss;
+  }
   // What these list may hold bytes that came into memcached past us, or were never meant (the address of a
   // Unix socket has had garbage behind it), and may look like the end of the list or like another reply: on a
   // link of their own they can only fool the one who asked.

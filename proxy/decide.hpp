@@ -18,10 +18,13 @@ enum class Action : std::uint8_t {
   StepSasl,
   RefuseUnauthenticated,
   RefuseDenied,
+  AnswerMiss,  // denied, and hidden
 };
 
 // `policy` is what the session's identity may do, or null while it has none. Notes in the request what else
-// the policy has to say of it: may_recache.
+// the policy has to say of it: may_recache. Where
+// denied reads are to look like misses, keys that may not be read are taken out of it, the first of them
+// noted as denied_key.
 Action decide(protocol::Request& request, const auth::Policy* policy);
 
 }  // namespace mcgate::proxy

@@ -188,10 +188,12 @@ class Answer {
 
   Explanation judge(protocol::Request& request, const conf::User& user, const auth::Policy& policy) const {
     const Action action = decide(request, &policy);
-    const bool refused = action == Action::RefuseDenied || action == Action::RefuseUnauthenticated;
+    const bool refused = action == Action::RefuseDenied || action == Action::RefuseUnauthenticated ||
+                         action == Action::AnswerMiss;
     if (protocol::row(request.caller.command).category == protocol::Category::Session)
       return {!refused, "every user may: it needs no grant", {}};
     const std::string_view* key = request.keys.empty() ? nullptr : request.keys.data();
+    if (!request.denied_key.empty()) key = &request.denied_key;
     const auth::Policy::Reason reason =
         key != nullptr ? policy.explain(request.needs, *key) : policy.explain(request.needs);
     Explanation explanation{.allowed = !refused, .why = {}, .change = {}};

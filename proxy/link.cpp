@@ -312,14 +312,15 @@ std::optional<std::size_t> Link::read_replies(std::string_view input) {
       pending_.pop();
       // What waits behind it has waited for memcached only from now on.
       if (!pending_.empty()) pending_.front().sent_at = worker_.now();
-      if (session != nullptr) session->on_reply_end(keys);
+      if (session != nullptr) session->on_reply_end(keys, end->consumed);
       if (lessee_) {
         close(protocol::Refusal::UpstreamDown);  // the stream has ended
         return std::nullopt;
       }
     } else {
-      used += std::get<protocol::ReplyPart>(result).consumed;
-      if (session != nullptr) session->on_reply_part();
+      const std::size_t consumed = std::get<protocol::ReplyPart>(result).consumed;
+      used += consumed;
+      if (session != nullptr) session->on_reply_part(consumed);
     }
     if (state_ != State::Ready) return std::nullopt;  // closed by what the session did
   }

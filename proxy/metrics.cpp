@@ -36,6 +36,8 @@ std::string_view verdict_label(std::size_t index) {
       return "denied";
     case Verdict::Unauthenticated:
       return "unauthenticated";
+    case Verdict::Limited:
+      return "limited";
   }
   return {};
 }
@@ -105,6 +107,18 @@ std::string_view name(Bound bound) {
       return "descriptors";
     case Bound::Memory:
       return "memory";
+    case Bound::ValueBytes:
+      return "limits.value_bytes";
+    case Bound::Keys:
+      return "limits.keys_per_request";
+    case Bound::Ttl:
+      return "limits.ttl_seconds";
+    case Bound::Requests:
+      return "limits.requests_per_second";
+    case Bound::Bytes:
+      return "limits.bytes_per_second";
+    case Bound::Connections:
+      return "limits.connections";
   }
   return {};
 }

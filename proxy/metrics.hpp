@@ -44,8 +44,8 @@ enum class Metric : std::uint8_t {
 };
 
 // What became of a request.
-enum class Verdict : std::uint8_t { Allowed, Denied, Unauthenticated };
-inline constexpr std::size_t kVerdicts = 3;
+enum class Verdict : std::uint8_t { Allowed, Denied, Unauthenticated, Limited };
+inline constexpr std::size_t kVerdicts = 4;
 
 // How a log-in was tried: auth::Proof, and one more for what came not so far as to say.
 inline constexpr std::size_t kLoginProofs = 8;
@@ -81,8 +81,14 @@ enum class Bound : std::uint8_t {
   Ahead,
   Descriptors,
   Memory,
+  ValueBytes,  // these of everyone's limits, or of a user's or a role's
+  Keys,
+  Ttl,
+  Requests,
+  Bytes,
+  Connections,
 };
-inline constexpr std::size_t kBounds = 13;
+inline constexpr std::size_t kBounds = 19;
 std::string_view name(Bound bound);
 
 // Why a link to memcached has failed.

@@ -251,12 +251,13 @@ std::size_t Session::serve_one(std::string_view input) {
     swallow_ = broken->swallow;
     return in<Draining>() ? input.size() : broken->consumed;
   }
-  if (!on_request(request)) {
+  const std::size_t consumed = std::get<protocol::Parsed>(result).consumed;
+  if (!on_request(request, consumed)) {
     held_back_ = true;
     return 0;
   }
   had_request_ = true;
-  return std::get<protocol::Parsed>(result).consumed;
+  return consumed;
 }
 
 // --- bytes out, and the end

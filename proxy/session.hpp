@@ -16,6 +16,7 @@
 #include <variant>
 
 #include "auth/sasl.hpp"
+#include "auth/usage.hpp"
 #include "protocol/answer.hpp"
 #include "protocol/reply.hpp"
 #include "protocol/request.hpp"
@@ -51,8 +52,8 @@ class Session {
 
   // --- called by links. `keys` is what the request at the head was counted as.
   std::string& reply_head() { return queue_.head(); }
-  void on_reply_part();
-  void on_reply_end(std::size_t keys);
+  void on_reply_part(std::size_t bytes);
+  void on_reply_end(std::size_t keys, std::size_t bytes);
   // The request at the head got no reply; it may have been carried out if any of it was sent.
   void on_reply_lost(const protocol::Expected& expected, std::size_t keys, protocol::Refusal refusal,
                      bool was_sent);
@@ -74,6 +75,7 @@ class Session {
   // Nobody yet, or nobody any more. The exchange waits for the client's next message, if one is under way.
   struct Unidentified {
     std::unique_ptr<auth::SaslExchange> exchange;
+    bool full = false;  // it would be somebody, if that user had not all the connections that it may have
   };
   // The client has failed too often: its log-in waits for its turn, and parsing pauses.
   struct Delayed {
@@ -89,6 +91,7 @@ class Session {
   struct Serving {
     auth::Identity identity;
     const auth::User* user;  // of the worker's snapshot
+    auth::Connected connected;
   };
   // What the connection itself says of the client, by a certificate or by whose process it is.
   struct Attested {
@@ -177,7 +180,7 @@ class Session {
   protocol::ParseResult parse(std::string_view input, protocol::Request& request) const;
 
   // --- requests (session_requests.cpp). They return false if the request must be held back for now.
-  bool on_request(protocol::Request& request);
+  bool on_request(protocol::Request& request, std::size_t bytes);
   bool on_broken(const protocol::Request& request, const protocol::Broken& broken);
   bool carry_out(Action action, const protocol::Request& request);
   bool forward(const protocol::Request& request);
@@ -190,6 +193,20 @@ class Session {
   void refuse_head(const protocol::Caller& caller);
   void log_denied(const protocol::Request& request);
   protocol::DeniedStatus denied_status() const;
+
+  // --- limits (session_limits.cpp)
+  // Makes it that user's session, or nobody's if the user has all the connections that it may have.
+  bool serve_as(auth::Identity identity, const auth::User& user);
+  // The limit that stands in the request's way; a time to live may have been brought within its own.
+  struct Exceeded {
+    Bound bound;
+    protocol::Refusal refusal;
+  };
+  std::optional<Exceeded> exceeded(protocol::Request& request, const Serving& somebody) const;
+  // carry_out() for whoever has such limits; `bytes` of input were the request.
+  bool carry_out_metered(Action action, protocol::Request& request, std::size_t bytes);
+  void charge_reply(std::size_t bytes);
+  void on_limit(Bound limit, std::string_view user);
 
   // --- log-ins (session_login.cpp)
   static bool allows_rest(const auth::Policy& policy, const Windows& windows);

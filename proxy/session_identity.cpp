@@ -34,13 +34,12 @@ void Session::on_established() {
     refuse_certificate(attested.error());
     close_now(Ending::Logins);
   } else if (const auth::Identity* identity = attested_identity(); identity != nullptr) {
-    log_login(*identity);
-    become(Serving{*identity, worker_.snapshot().directory->find(identity->user)});
+    if (serve_as(*identity, *worker_.snapshot().directory->find(identity->user))) log_login(*identity);
   } else if (is_anonymous_listener()) {
     // The configuration's check has seen that the user exists; without it nobody is anybody.
     const auth::User* anonymous = worker_.snapshot().directory->find(listener().anonymous);
     if (anonymous != nullptr && auth::admits(*anonymous, peer_))
-      become(Serving{{anonymous->name, auth::Proof::Anonymous}, anonymous});
+      serve_as({anonymous->name, auth::Proof::Anonymous}, *anonymous);
   }
 }
 

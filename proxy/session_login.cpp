@@ -293,8 +293,11 @@ void Session::on_granted(const protocol::Caller& caller, auth::Identity identity
     }
     identity = *attested;  // which holds whatever becomes of the password
   }
+  if (!serve_as(identity, *user)) {
+    refuse(caller, Refusal::ConnectionsLimit);
+    return;
+  }
   log_login(identity);
-  become(Serving{std::move(identity), user});
   std::string text;
   if (caller.dialect == protocol::Dialect::Binary) {
     protocol::compose_sasl_success(caller, text);

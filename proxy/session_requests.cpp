@@ -18,10 +18,20 @@ protocol::DeniedStatus Session::denied_status() const {
                                            : protocol::DeniedStatus::AuthError;
 }
 
+namespace {
+
+// What the user may not do, and not what failed: silent where it is quiet, and no affair of the fence.
+bool is_of_policy(Refusal refusal) {
+  return refusal == Refusal::AccessDenied || refusal == Refusal::TtlLimit ||
+         refusal == Refusal::RequestsLimit || refusal == Refusal::BytesLimit;
+}
+
+}  // namespace
+
 void Session::refuse(const protocol::Caller& caller, Refusal refusal) {
   std::string text;
   const auto told = protocol::compose_refusal(caller, refusal, denied_status(), text);
-  if (told == protocol::Told::Silent && refusal != Refusal::AccessDenied) queue_.fail_in_silence();
+  if (told == protocol::Told::Silent && !is_of_policy(refusal)) queue_.fail_in_silence();
   queue_.say(std::move(text));
 }
 
@@ -32,6 +42,7 @@ Verdict verdict(Action action) {
     case Action::RefuseUnauthenticated:
       return Verdict::Unauthenticated;
     case Action::RefuseDenied:
+    case Action::AnswerMiss:
       return Verdict::Denied;
     case Action::Forward:
     case Action::Stream:
@@ -48,7 +59,7 @@ Verdict verdict(Action action) {
 
 }  // namespace
 
-bool Session::on_request(protocol::Request& request) {
+bool Session::on_request(protocol::Request& request, std::size_t bytes) {
   if (is_login_in_disguise(request)) return log_in_text(request);
   const bool before_login = !in<Serving>();
   if (before_login && protocol_ == Dialect::Text && request.caller.command == protocol::Command::Set)
@@ -57,7 +68,16 @@ bool Session::on_request(protocol::Request& request) {
   // Taken first: what carries it out may use the worker's request for another.
   const protocol::Command command = request.caller.command;
   const Action action = decide(request, policy());
-  if (!carry_out(action, request)) return false;  // it comes again
+  const bool goes_on = action == Action::Forward || action == Action::Stream || action == Action::AnswerMiss;
+  const bool metered = goes_on && serving()->user->metered();
+  if (const auto limit = metered ? exceeded(request, *serving()) : std::nullopt) {
+    on_limit(limit->bound, user_name());
+    refuse(request.caller, limit->refusal);
+    worker_.counters().add<Metric::Requests>(1, command, Verdict::Limited);
+    return true;
+  }
+  if (!(metered ? carry_out_metered(action, request, bytes) : carry_out(action, request)))
+    return false;  // it comes again
   if (before_login && protocol_ == Dialect::Text) {
     worker_.counters().add<Metric::MalformedRequests>(1);  // not parsed so far as to know the command
   } else {
@@ -80,6 +100,8 @@ bool Session::on_broken(const protocol::Request& request, const protocol::Broken
     fail_login({"a malformed log-in"});
     queue_.say(broken.reply);
   } else if (in<Serving>()) {
+    using enum protocol::Broken::Bound;
+    if (broken.bound != None) on_limit(broken.bound == Keys ? Bound::Keys : Bound::ValueBytes, user_name());
     queue_.say(broken.reply);
   } else {
     refuse(request.caller, Refusal::Unauthenticated);
@@ -93,7 +115,16 @@ bool Session::on_broken(const protocol::Request& request, const protocol::Broken
 bool Session::carry_out(Action action, const protocol::Request& request) {
   switch (action) {
     case Action::Forward:
-      return forward(request);
+      if (!forward(request)) return false;
+      if (!request.denied_key.empty()) log_denied(request);
+      return true;
+    case Action::AnswerMiss: {
+      log_denied(request);
+      std::string text;
+      protocol::compose_miss(request, text);
+      queue_.say(std::move(text));
+      return true;
+    }
     case Action::Stream:
       return stream(request);
     case Action::AnswerVersion:
@@ -117,7 +148,14 @@ bool Session::carry_out(Action action, const protocol::Request& request) {
     case Action::StepSasl:
       return step_sasl(request);
     case Action::RefuseUnauthenticated:
-      if (auto* nobody = std::get_if<Unidentified>(&phase_)) nobody->exchange.reset();
+      if (auto* nobody = std::get_if<Unidentified>(&phase_)) {
+        nobody->exchange.reset();
+        if (nobody->full) {
+          refuse(request.caller, Refusal::ConnectionsLimit);
+          close_after_answers(Ending::Bound);
+          return true;
+        }
+      }
       refuse(request.caller, Refusal::Unauthenticated);
       return true;
     case Action::RefuseDenied:
@@ -231,7 +269,8 @@ void Session::answer_noop(const protocol::Caller& caller) {
 
 // --- replies
 
-void Session::on_reply_part() {
+void Session::on_reply_part(std::size_t bytes) {
+  charge_reply(bytes);
   if (output_.size() > worker_.config().limits.session_output_bytes) {
     if (worker_.client_log().allow(worker_.now()))
       worker_.log().warning("client_too_slow", {{"peer", auth::format(peer_)},
@@ -244,10 +283,10 @@ void Session::on_reply_part() {
   worker_.mark(id_);
 }
 
-void Session::on_reply_end(std::size_t keys) {
+void Session::on_reply_end(std::size_t keys, std::size_t bytes) {
   queue_.answered(keys);
   last_active_ = worker_.now();
-  on_reply_part();
+  on_reply_part(bytes);
 }
 
 void Session::on_reply_lost(const protocol::Expected& expected, std::size_t keys, Refusal refusal,
@@ -297,7 +336,10 @@ void Session::log_denied(const protocol::Request& request) {
   const auth::Policy& rules = *policy();
   std::string_view key;
   auth::Policy::Reason reason;
-  if (request.keys.empty()) {
+  if (!request.denied_key.empty()) {
+    key = request.denied_key;
+    reason = rules.explain(request.needs, key);
+  } else if (request.keys.empty()) {
     reason = rules.explain(request.needs);
   } else {
     for (const std::string_view each : request.keys) {

@@ -18,6 +18,7 @@
 #include "auth/login_runners.hpp"
 #include "auth/remembered.hpp"
 #include "auth/throttle.hpp"
+#include "auth/usage.hpp"
 #include "protocol/request.hpp"
 #include "proxy/handles.hpp"
 #include "proxy/link.hpp"
@@ -38,6 +39,7 @@ struct Shared {
   auth::Remembered& remembered;
   auth::Throttle& throttle;
   Metrics& metrics;
+  auth::Usages usages = {};
   std::atomic<std::size_t> sessions{0};
   // Sessions that gave back buffers, their own or a handshake's, since the kernel was last given what is
   // free.
