@@ -18,22 +18,21 @@ void spend_rest(const Work& dearest, Work spent, std::string_view password) {
 }  // namespace
 
 Outcome check_password(const Directory& directory, const Peer& peer, std::string_view name,
-                       std::string_view password, Proof proof) {
+                       std::string_view password, Proof proof, std::chrono::system_clock::time_point now) {
   if (password.empty()) return Refused{"empty password", std::string{name}};
   if (password.contains('\0')) return Refused{"password with a NUL", std::string{name}};
   const User* user = directory.find(name);
-  const bool may = user != nullptr && admits(*user, peer);
   Work spent{};
-  if (may) {
-    for (const auto& verifier : user->verifiers) {
-      if (matches(verifier, password)) return Granted{Identity{user->name, proof}};
+  if (user != nullptr && admits(*user, peer)) {
+    for (const UserVerifier& verifier : user->verifiers) {
+      if (!verifier.is_live(now)) continue;
+      if (matches(verifier, password)) return Granted{Identity{user->name, proof, verifier.id}};
       of(spent, verifier.hash) += verifier.iterations;
     }
   }
   spend_rest(directory.dearest(), spent, password);
   if (user == nullptr) return Refused{"unknown user", std::string{name}};
-  if (!may) return Refused{"user may not log in from there", user->name};
-  return Refused{user->verifiers.empty() ? "user has no password" : "wrong password", user->name};
+  return Refused{std::string{why_refused(*user, peer, now)}, user->name};
 }
 
 }  // namespace mcgate::auth

@@ -35,6 +35,7 @@ class Compiler {
   User compile(const conf::User& from) {
     const Roles roles = roles_of(from);
     User user{.name = from.name,
+              .enabled = from.enabled,
               .verifiers = {},
               .networks = from.networks,
               .policy = {},
@@ -43,15 +44,7 @@ class Compiler {
               .parse_limits = {}};
     user.policy = policy_of(user, roles);
     user.parse_limits = parse_limits_of(user);
-    for (std::size_t i = 0; i < from.secrets.size(); ++i) {
-      auto verifier = parse_verifier(from.secrets[i].reveal());
-      if (verifier) {
-        user.verifiers.push_back(*std::move(verifier));
-      } else {
-        complain(i < from.secret_places.size() ? from.secret_places[i] : from.place,
-                 "user \"" + from.name + "\": " + verifier.error());
-      }
-    }
+    for (const conf::UserSecret& secret : from.secrets) add_secret(secret, user);
     return user;
   }
 
@@ -61,6 +54,25 @@ class Compiler {
 
  private:
   using Roles = std::vector<const conf::Role*>;
+
+  void add_secret(const conf::UserSecret& from, User& user) {
+    auto verifier = parse_verifier(from.verifier.reveal());
+    if (!verifier) {
+      complain(from.place, "user \"" + user.name + "\": " + verifier.error());
+      return;
+    }
+    UserVerifier made{std::move(*verifier), {}, from.not_after, from.scram};
+    made.id = id_of(made);
+    for (const UserVerifier& other : user.verifiers) {
+      if (other.id == made.id)
+        complain(from.place, "user \"" + user.name + "\" has two secrets with the same salt: make one anew");
+      if (other.for_scram && made.for_scram && other.hash == made.hash) {
+        complain(from.place, "user \"" + user.name + "\" has two secrets with scram = true for " +
+                                 std::string{mechanism(made.hash)} + ", which shows one salt only");
+      }
+    }
+    user.verifiers.push_back(std::move(made));
+  }
 
   protocol::ParseLimits parse_limits_of(const User& user) const {
     const auto least = [](std::size_t everybody, std::optional<std::size_t> own) {
@@ -111,7 +123,31 @@ bool has(const User& user, Hash hash) {
 }  // namespace
 
 bool admits(const User& user, const Peer& peer) {
-  return admits(user.networks, peer);
+  return user.enabled && admits(user.networks, peer);
+}
+
+std::string_view why_refused(const User& user, const Peer& peer, std::chrono::system_clock::time_point now) {
+  if (!user.enabled) return "user is not enabled";
+  if (!admits(user, peer)) return "user may not log in from there";
+  if (user.verifiers.empty()) return "user has no password";
+  const bool live = std::ranges::any_of(user.verifiers, [&](const auto& each) { return each.is_live(now); });
+  return live ? "wrong password" : "user's passwords have expired";
+}
+
+const UserVerifier* live_secret(const User& user, std::string_view id,
+                                std::chrono::system_clock::time_point now) {
+  const auto found = std::ranges::find(user.verifiers, id, &UserVerifier::id);
+  return found != user.verifiers.end() && found->is_live(now) ? &*found : nullptr;
+}
+
+const UserVerifier* scram_secret(const User& user, Hash hash, std::chrono::system_clock::time_point now) {
+  const UserVerifier* first = nullptr;
+  for (const UserVerifier& each : user.verifiers) {
+    if (each.hash != hash || !each.is_live(now)) continue;
+    if (each.for_scram) return &each;
+    if (first == nullptr) first = &each;
+  }
+  return first;
 }
 
 std::expected<Directory, std::vector<conf::Problem>> Directory::build(const conf::Config& config) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -27,7 +28,8 @@ namespace mcgate::auth {
 
 struct User {
   std::string name;
-  std::vector<Verifier> verifiers;
+  bool enabled = true;
+  std::vector<UserVerifier> verifiers;
   std::vector<conf::Network> networks;
   std::shared_ptr<const Policy> policy;  // users with the same roles share one
   std::string name_space;                // put before each of its keys on the way up; empty: none
@@ -38,8 +40,17 @@ struct User {
   bool metered() const { return limits.ttl_seconds || limits.requests || limits.bytes; }
 };
 
-// Whether the user may log in from there.
+// Whether the user may log in at all, and from there.
 bool admits(const User& user, const Peer& peer);
+// Why a log-in of the user fails if no password fits: for the log.
+std::string_view why_refused(const User& user, const Peer& peer, std::chrono::system_clock::time_point now);
+
+// The secret with that id, if it is good now; null if not.
+const UserVerifier* live_secret(const User& user, std::string_view id,
+                                std::chrono::system_clock::time_point now);
+// The secret that SCRAM with that hash goes by: the one that is named for it, or else the first, of those
+// that are good now.
+const UserVerifier* scram_secret(const User& user, Hash hash, std::chrono::system_clock::time_point now);
 
 // Iterations of key derivation, by hash.
 using Work = std::array<std::uint32_t, 2>;

@@ -49,6 +49,7 @@ bool is_external(std::string_view mechanism);
 struct Identity {
   std::string user;
   Proof proof = Proof::Anonymous;
+  std::string secret = {};  // id of the one that proved it; empty if none did
 };
 
 }  // namespace mcgate::auth

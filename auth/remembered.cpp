@@ -18,19 +18,24 @@ void append(std::string& out, std::string_view part) {
 
 Remembered::Remembered(std::size_t capacity) : capacity_{capacity}, key_{random_bytes(32)} {}
 
-bool Remembered::knows(const User& user, std::string_view password) {
-  if (capacity_ == 0 || user.verifiers.empty()) return false;
-  const auto tag = tag_of(user, password);
-  const std::lock_guard lock{mutex_};
-  const auto found = tags_.find(tag);
-  if (found == tags_.end()) return false;
-  recent_.splice(recent_.begin(), recent_, found->second);
-  return true;
+const UserVerifier* Remembered::knows(const User& user, std::string_view password,
+                                      std::chrono::system_clock::time_point now) {
+  if (capacity_ == 0) return nullptr;
+  for (const UserVerifier& verifier : user.verifiers) {
+    if (!verifier.is_live(now)) continue;
+    const auto tag = tag_of(user, verifier, password);
+    const std::lock_guard lock{mutex_};
+    const auto found = tags_.find(tag);
+    if (found == tags_.end()) continue;
+    recent_.splice(recent_.begin(), recent_, found->second);
+    return &verifier;
+  }
+  return nullptr;
 }
 
-void Remembered::remember(const User& user, std::string_view password) {
-  if (capacity_ == 0 || user.verifiers.empty()) return;
-  auto tag = tag_of(user, password);
+void Remembered::remember(const User& user, const UserVerifier& verifier, std::string_view password) {
+  if (capacity_ == 0) return;
+  auto tag = tag_of(user, verifier, password);
   const std::lock_guard lock{mutex_};
   if (const auto found = tags_.find(tag); found != tags_.end()) {
     recent_.splice(recent_.begin(), recent_, found->second);
@@ -44,18 +49,16 @@ void Remembered::remember(const User& user, std::string_view password) {
   tags_.emplace(recent_.front(), recent_.begin());
 }
 
-Remembered::Tag Remembered::tag_of(const User& user, std::string_view password) const {
-  std::size_t size = 4096;  // one piece for all but absurd users, so that growing leaves no copies behind
+Remembered::Tag Remembered::tag_of(const User& user, const Verifier& verifier,
+                                   std::string_view password) const {
   std::string message;
-  for (const auto& verifier : user.verifiers) size += verifier.salt.size() + 256;
-  message.reserve(size + user.name.size() + password.size());
-  for (const auto& verifier : user.verifiers) {
-    append(message, mechanism(verifier.hash));
-    append(message, std::to_string(verifier.iterations));
-    append(message, verifier.salt);
-    append(message, verifier.stored_key.reveal());
-    append(message, verifier.server_key.reveal());
-  }
+  // In one piece, so that growing leaves no copies behind.
+  message.reserve(user.name.size() + password.size() + verifier.salt.size() + 512);
+  append(message, mechanism(verifier.hash));
+  append(message, std::to_string(verifier.iterations));
+  append(message, verifier.salt);
+  append(message, verifier.stored_key.reveal());
+  append(message, verifier.server_key.reveal());
   append(message, user.name);
   append(message, password);
   const conf::Secret whole{std::move(message)};

@@ -2,6 +2,7 @@
 // derivation each time. Holds HMACs under a key drawn at start, never passwords. Any thread.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <list>
 #include <mutex>
@@ -18,16 +19,17 @@ class Remembered {
  public:
   explicit Remembered(std::size_t capacity);  // the least recently used is forgotten
 
-  // Whether this password was proven while the user had exactly the verifiers that it has now: a verifier
-  // added, changed or removed forgets what was proven by any of them. Only looks at the password: where the
-  // user may log in from is the caller's to ask (admits).
-  bool knows(const User& user, std::string_view password);
-  // Call after a successful check.
-  void remember(const User& user, std::string_view password);
+  // The verifier of the user's, good now, by which this password was proven before; null if none. What was
+  // proven is forgotten with its verifier alone. Only looks at the password: whether the user may log in from
+  // there is the caller's to ask (admits).
+  const UserVerifier* knows(const User& user, std::string_view password,
+                            std::chrono::system_clock::time_point now = std::chrono::system_clock::now());
+  // Call after a successful check, with the verifier that proved it.
+  void remember(const User& user, const UserVerifier& verifier, std::string_view password);
 
  private:
   using Tag = std::string;
-  Tag tag_of(const User& user, std::string_view password) const;
+  Tag tag_of(const User& user, const Verifier& verifier, std::string_view password) const;
 
   const std::size_t capacity_;
   const conf::Secret key_;

@@ -4,6 +4,7 @@
 // log-in runner's thread, one thread at a time; a worker only creates and moves it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -74,9 +75,11 @@ class SaslExchange {
   std::unique_ptr<Connection> connection_;  // none: the exchange is over
 };
 
-// A password as PLAIN and the text log-in bring it, checked against all of the user's verifiers; the same
-// work and answer for an unknown user and for a user who may not log in from that peer. Blocks.
+// A password as PLAIN and the text log-in bring it, checked against all of the user's verifiers that have not
+// expired; the same work and answer for an unknown user, for one who is not enabled, whose verifiers have
+// expired, and who may not log in from that peer. Blocks.
 Outcome check_password(const Directory& directory, const Peer& peer, std::string_view user,
-                       std::string_view password, Proof proof);
+                       std::string_view password, Proof proof,
+                       std::chrono::system_clock::time_point now = std::chrono::system_clock::now());
 
 }  // namespace mcgate::auth

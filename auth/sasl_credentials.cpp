@@ -34,28 +34,21 @@ conf::Secret SaslCredentials::verifier_of(std::string_view name) {
   claimed_ = name;
   // Made for those who exist too, lest the time it takes tells who does.
   const Verifier decoy = directory_->decoy(name, *hash);
-  const Verifier* genuine = genuine_verifier(name, *hash);
+  const UserVerifier* genuine = genuine_verifier(name, *hash);
   genuine_ = genuine != nullptr;
+  proven_by_ = genuine_ ? genuine->id : std::string{};
   return conf::Secret{format(genuine_ ? *genuine : decoy)};
 }
 
-const Verifier* SaslCredentials::genuine_verifier(std::string_view name, Hash hash) {
+const UserVerifier* SaslCredentials::genuine_verifier(std::string_view name, Hash hash) {
   const User* user = directory_->find(name);
   if (user == nullptr) {
     reason_ = "unknown user";
     return nullptr;
   }
-  const auto verifier = std::ranges::find(user->verifiers, hash, &Verifier::hash);
-  if (verifier == user->verifiers.end()) {
-    reason_ = "user has no password";
-    return nullptr;
-  }
-  if (!admits(*user, peer_)) {
-    reason_ = "user may not log in from there";
-    return nullptr;
-  }
-  reason_ = "wrong password";
-  return &*verifier;
+  const auto now = std::chrono::system_clock::now();
+  reason_ = why_refused(*user, peer_, now);
+  return admits(*user, peer_) ? scram_secret(*user, hash, now) : nullptr;
 }
 
 bool SaslCredentials::check(std::string_view name, std::string_view password) {
@@ -64,6 +57,7 @@ bool SaslCredentials::check(std::string_view name, std::string_view password) {
   claimed_ = name;
   auto outcome = check_password(*directory_, peer_, name, password, proof_);
   if (const auto* refused = std::get_if<Refused>(&outcome)) reason_ = refused->reason;
+  if (auto* granted = std::get_if<Granted>(&outcome)) proven_by_ = std::move(granted->identity.secret);
   genuine_ = std::holds_alternative<Granted>(outcome);
   return genuine_;
 }
@@ -77,7 +71,7 @@ Outcome SaslCredentials::conclude(std::string_view name) const {
   if (!genuine_ || name != claimed_) return refuse("proven name and credentials differ");
   const User* user = directory_->find(name);
   if (user == nullptr || !admits(*user, peer_)) return refuse("user may not log in");
-  return Granted{Identity{user->name, proof_}};
+  return Granted{Identity{user->name, proof_, proven_by_}};
 }
 
 Refused SaslCredentials::refuse(std::string_view reason) const {

@@ -39,13 +39,14 @@ class SaslCredentials {
 
  private:
   // None: the name is to meet a decoy, for the reason in `reason_`.
-  const Verifier* genuine_verifier(std::string_view name, Hash hash);
+  const UserVerifier* genuine_verifier(std::string_view name, Hash hash);
 
   std::shared_ptr<const Directory> directory_;
   Peer peer_;
   Proof proof_;
-  std::string claimed_;   // whom the client says it is, as long as that is one
-  bool genuine_ = false;  // `claimed_` was met with its own credentials, and not with a decoy
+  std::string claimed_;    // whom the client says it is, as long as that is one
+  bool genuine_ = false;   // `claimed_` was met with its own credentials, and not with a decoy
+  std::string proven_by_;  // the id of these, if they are one of its secrets
   std::string reason_;
 };
 

@@ -107,6 +107,20 @@ std::string format(const Verifier& verifier) {
   return text;
 }
 
+std::string id_of(const Verifier& verifier) {
+  constexpr std::size_t kBytes = 6;
+  std::string message{mechanism(verifier.hash)};
+  message.append(1, '$').append(std::to_string(verifier.iterations)).append(1, ':').append(verifier.salt);
+  const auto hash = digest(Hash::Sha256, message);
+  std::string id;
+  for (const char c : hash.reveal().substr(0, kBytes)) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    const auto byte = static_cast<unsigned char>(c);
+    id.append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
+  }
+  return id;
+}
+
 // RFC 5802 §3.
 Verifier make_verifier(Hash hash, std::string_view password, std::uint32_t iterations,
                        std::string_view salt) {

@@ -2,8 +2,10 @@
 // log-in alike (RFC 5802 §3: StoredKey, ServerKey).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,6 +24,17 @@ struct Verifier {
   conf::Secret stored_key;  // raw bytes
   conf::Secret server_key;  // raw bytes
 };
+
+// A verifier as one of a user's secrets.
+struct UserVerifier : Verifier {
+  std::string id;  // tells it from the others, in logs and lists; says nothing of the password
+  std::optional<std::chrono::sys_seconds> not_after = std::nullopt;
+  bool for_scram = false;
+
+  bool is_live(std::chrono::system_clock::time_point now) const { return !not_after || now < *not_after; }
+};
+// Twelve hexadecimal digits, made from what SCRAM shows to anyone: hash, iterations and salt.
+std::string id_of(const Verifier& verifier);
 
 inline constexpr std::uint32_t kDefaultIterations = 16'384;
 inline constexpr std::uint32_t kMinIterations = 4096;       // RFC 7677 §4

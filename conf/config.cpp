@@ -247,6 +247,31 @@ Admin read_admin(PlacedTable table, Names& addresses, Problems& problems) {
   return admin;
 }
 
+UserSecret read_secret(std::variant<PlacedText, PlacedTable>& item, Problems& problems) {
+  UserSecret secret;
+  std::optional<PlacedText> verifier;
+  if (auto* text = std::get_if<PlacedText>(&item)) {
+    verifier = std::move(*text);
+  } else {
+    SectionReader reader{std::get<PlacedTable>(item), Section::UserSecret, problems};
+    verifier = reader.text("verifier");
+    reader.moment("not_after", secret.not_after);
+    reader.boolean("scram", secret.scram);
+    if (auto comment = reader.text("comment")) secret.comment = std::move(comment->text);
+  }
+  if (!verifier) return secret;
+  secret.place = verifier->place;
+  secret.verifier = Secret{std::move(verifier->text)};
+  // What it is instead may be a password: never quoted.
+  const auto text = secret.verifier.reveal();
+  if (!text.starts_with("SCRAM-SHA-256$") && !text.starts_with("SCRAM-SHA-512$")) {
+    problems.add(
+        secret.place,
+        "a secret must be a verifier, SCRAM-SHA-256$… or SCRAM-SHA-512$…; mcgate user passwd makes one");
+  }
+  return secret;
+}
+
 User read_user(PlacedTable table, Names& names, const Names& roles, Problems& problems) {
   SectionReader reader{table, Section::User, problems};
   User user;
@@ -259,17 +284,8 @@ User read_user(PlacedTable table, Names& names, const Names& roles, Problems& pr
     }
     user.name = std::move(name->text);
   }
-  for (PlacedText& item : reader.texts("secrets")) {
-    Secret secret{std::move(item.text)};
-    // What it is instead may be a password: never quoted.
-    if (!secret.reveal().starts_with("SCRAM-SHA-256$") && !secret.reveal().starts_with("SCRAM-SHA-512$")) {
-      problems.add(
-          item.place,
-          "a secret must be a verifier, SCRAM-SHA-256$… or SCRAM-SHA-512$…; mcgate user passwd makes one");
-    }
-    user.secrets.push_back(std::move(secret));
-    user.secret_places.push_back(item.place);
-  }
+  reader.boolean("enabled", user.enabled);
+  for (auto& item : reader.texts_or_tables("secrets")) user.secrets.push_back(read_secret(item, problems));
   user.certificates = read_certificate_names(reader, problems);
   user.unix_users = reader.texts("unix_users");
   user.unix_groups = reader.texts("unix_groups");

@@ -184,11 +184,20 @@ struct CertificateName {
   bool is_prefix = false;  // written with a trailing `*`
 };
 
+// One of a user's secrets.
+struct UserSecret {
+  Place place;
+  Secret verifier;                                    // as text; parsed by auth
+  std::optional<std::chrono::sys_seconds> not_after;  // from then on it is no longer good
+  bool scram = false;  // the one that SCRAM goes by, of those with its hash; else the first
+  std::string comment;
+};
+
 struct User {
   Place place;
   std::string name;
-  std::vector<Secret> secrets;  // verifiers as text; parsed by auth
-  std::vector<Place> secret_places;
+  bool enabled = true;
+  std::vector<UserSecret> secrets;
   std::vector<CertificateName> certificates;  // whoever shows one of these is the user
   std::vector<PlacedText> unix_users;   // whose processes are the user, at a Unix socket; names or numbers
   std::vector<PlacedText> unix_groups;  // the same by group

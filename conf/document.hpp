@@ -2,8 +2,10 @@
 // only file that knows the library behind it; taken apart by SectionReader. Lives as long as one parse().
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -23,8 +25,11 @@ struct Integer {
   std::int64_t number = 0;
   bool octal = false;
 };
-// Dates and times, which no key takes.
-struct Moment {};
+// A date and time with its offset from UTC. Other dates and times, of which nobody can say when they are,
+// have none.
+struct Moment {
+  std::optional<std::chrono::sys_seconds> utc;
+};
 
 struct Value {
   Place place;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 #include <variant>
 
 #include "conf/document.hpp"
@@ -65,8 +66,8 @@ std::size_t skip_string(std::string_view text, std::size_t at) {
   return std::min(at, text.size());
 }
 
-// Just past the array that begins at `at`.
-std::optional<std::size_t> skip_array(std::string_view text, std::size_t at) {
+// Just past the array or inline table that begins at `at`.
+std::optional<std::size_t> skip_brackets(std::string_view text, std::size_t at) {
   int depth = 0;
   while (at < text.size()) {
     switch (text[at]) {
@@ -78,9 +79,11 @@ std::optional<std::size_t> skip_array(std::string_view text, std::size_t at) {
         at = skip_string(text, at);
         continue;
       case '[':
+      case '{':
         ++depth;
         break;
       case ']':
+      case '}':
         if (--depth == 0) return at + 1;
         break;
       default:
@@ -89,6 +92,20 @@ std::optional<std::size_t> skip_array(std::string_view text, std::size_t at) {
     ++at;
   }
   return std::nullopt;
+}
+
+// Where an item of an array is, with the comma and the white space behind it.
+std::optional<std::pair<std::size_t, std::size_t>> item_span(std::string_view text, Place place) {
+  const auto begin = offset_of(text, place);
+  if (!begin || !std::string_view{"{\"'"}.contains(text[*begin])) return std::nullopt;
+  const bool is_table = text[*begin] == '{';
+  auto end = is_table ? skip_brackets(text, *begin) : std::optional{skip_string(text, *begin)};
+  if (!end) return std::nullopt;
+  const auto skip_space = [&] { *end = std::min(text.find_first_not_of(" \t", *end), text.size()); };
+  skip_space();
+  if (*end < text.size() && text[*end] == ',') ++*end;
+  skip_space();
+  return std::pair{*begin, *end};
 }
 
 const Member* member(const Members& table, std::string_view key) {
@@ -147,11 +164,33 @@ std::expected<std::string, std::string> with_secrets(std::string_view text, std:
     return out.insert(*name_at, fmt::format("secrets = [{}\n]\n", lines));
   }
   const auto begin = offset_of(text, present->value.place);
-  const auto end = begin && text[*begin] == '[' ? skip_array(text, *begin) : std::nullopt;
+  // [[user.secrets]] is an array too, but in pieces.
+  const bool in_one_piece = begin && text[*begin] == '[' && !text.substr(*begin).starts_with("[[");
+  const auto end = in_one_piece ? skip_brackets(text, *begin) : std::nullopt;
   if (!end)
     return std::unexpected("the user's secrets were not found in the file: write them as `secrets = []`");
   if (keep) return out.insert(*begin + 1, lines);
   return out.replace(*begin, *end - *begin, fmt::format("[{}\n]", lines));
+}
+
+std::expected<std::string, std::string> without_secrets(std::string_view text, std::string_view user,
+                                                        std::span<const std::size_t> numbers) {
+  const auto document = read_toml(text, "");
+  if (!document) return std::unexpected(format(document.error()));
+  const Members* table = user_named(*document, user);
+  if (table == nullptr) return std::unexpected(fmt::format("no user has the name {}", quoted(user)));
+  const Member* present = member(*table, "secrets");
+  const auto* items = present != nullptr ? std::get_if<Array>(&present->value.data) : nullptr;
+  std::string out{text};
+  // From the last to the first, so that the places of those before stay true.
+  for (std::size_t number = items != nullptr ? items->size() : 0; number-- > 0;) {
+    if (std::ranges::find(numbers, number) == numbers.end()) continue;
+    const auto span = item_span(out, (*items)[number].place);
+    if (!span)
+      return std::unexpected("the user's secrets were not found in the file: write them as `secrets = []`");
+    out.erase(span->first, span->second - span->first);
+  }
+  return out;
 }
 
 }  // namespace mcgate::conf

@@ -3,6 +3,7 @@
 // is used.
 #pragma once
 
+#include <cstddef>
 #include <expected>
 #include <span>
 #include <string>
@@ -21,5 +22,9 @@ std::string with_user(std::string_view text, std::string_view block);
 // The error says what to do by hand; it is also one if no user has that name.
 std::expected<std::string, std::string> with_secrets(std::string_view text, std::string_view user,
                                                      std::span<const std::string> secrets, bool keep);
+
+// `text` without those of the user's secrets, by their number in its array.
+std::expected<std::string, std::string> without_secrets(std::string_view text, std::string_view user,
+                                                        std::span<const std::size_t> numbers);
 
 }  // namespace mcgate::conf

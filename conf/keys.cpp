@@ -87,7 +87,8 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::Admin,          "insecure_remote",         Boolean, 0,     1,          "false",           "permit an address that is not on loopback or a Unix socket"},
 
     {Section::User,           "name",                    Text,    1,     255,        "",                "the name that the client logs in with"},
-    {Section::User,           "secrets",                 Texts,   0,     8,          "[]",              "verifiers, as `mcgate user passwd` writes them; any of them will do"},
+    {Section::User,           "enabled",                 Boolean, 0,     1,          "true",            "false: nobody is this user"},
+    {Section::User,           "secrets",                 TextsOrTables, 0, 16,       "[]",              "verifiers, as `mcgate user passwd` writes them; any of them will do"},
     {Section::User,           "certificates",            Texts,   0,     1000,       "[]",              "names of client certificates that are this user: \"spiffe://…\", \"uri:…\", \"dns:…\", \"cn:…\""},
     {Section::User,           "unix_users",              Texts,   0,     1000,       "[]",              "names or uids whose processes are this user at a Unix socket"},
     {Section::User,           "unix_groups",             Texts,   0,     1000,       "[]",              "the same by group"},
@@ -96,6 +97,11 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::User,           "namespace",               Text,    1,     100,        "none",            "put before every key, and taken off every reply"},
     {Section::User,           "limits",                  Table,   0,     0,          "as its roles have them", "how much the user may take"},
     {Section::User,           "on_denied_read",          Text,    1,     16,         "as its roles have it",   "reading what may not be read: \"error\" or \"miss\""},
+
+    {Section::UserSecret,     "verifier",                Text,    1,     1024,       "",                "SCRAM-SHA-256$… or SCRAM-SHA-512$…"},
+    {Section::UserSecret,     "not_after",               Moment,  0,     0,          "never",           "from when on it is no longer good, as 2027-01-01T00:00:00Z"},
+    {Section::UserSecret,     "scram",                   Boolean, 0,     1,          "false",           "the one that SCRAM goes by, of those with its hash; else the first"},
+    {Section::UserSecret,     "comment",                 Text,    1,     255,        "none",            "whatever tells the operator which it is"},
 
     {Section::Role,           "allow",                   Tables,  0,     10'000,     "[]",              "grants: what is allowed"},
     {Section::Role,           "deny",                    Tables,  0,     10'000,     "[]",              "grants: what is denied, whatever allows it"},
@@ -163,6 +169,8 @@ std::string_view title(Section section) {
       return "[admin]";
     case Section::User:
       return "[[user]]";
+    case Section::UserSecret:
+      return "a secret";
     case Section::Role:
       return "[role.NAME]";
     case Section::Grant:

@@ -21,6 +21,7 @@ enum class Section : std::uint8_t {
   LoginThrottle,
   Admin,
   User,
+  UserSecret,
   Role,
   Grant,
   UserLimits,
@@ -29,10 +30,12 @@ enum class Section : std::uint8_t {
 enum class Type : std::uint8_t {
   Boolean,
   Integer,
-  Seconds,  // an integer or a decimal, to the millisecond; its range is in milliseconds
-  Mode,     // a file's, in octal
-  Text,     // never empty
-  Texts,    // an array of texts; its range is their number
+  Seconds,        // an integer or a decimal, to the millisecond; its range is in milliseconds
+  Mode,           // a file's, in octal
+  Text,           // never empty
+  Moment,         // a date and time with its offset from UTC
+  Texts,          // an array of texts; its range is their number
+  TextsOrTables,  // an array of texts and of tables; its range is their number
   Table,
   Tables,  // an array of tables; its range is their number
 };

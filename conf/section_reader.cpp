@@ -42,6 +42,10 @@ std::string expected(const KeyRow& row) {
       return "permissions in octal, \"0660\" or 0o660";
     case Type::Text:
       return fmt::format("a string of {} to {} bytes", row.least, row.most);
+    case Type::Moment:
+      return "a date and time with its offset, as 2027-01-01T00:00:00Z";
+    case Type::TextsOrTables:
+      return fmt::format("an array of {} to {} strings or tables", row.least, row.most);
     case Type::Texts:
       return fmt::format("an array of {} to {} strings", row.least, row.most);
     case Type::Table:
@@ -134,6 +138,17 @@ void SectionReader::boolean(std::string_view name, bool& out) {
   }
 }
 
+void SectionReader::moment(std::string_view name, std::optional<std::chrono::sys_seconds>& out) {
+  const Member* member = find(name);
+  if (member == nullptr) return;
+  const auto* value = std::get_if<Moment>(&member->value.data);
+  if (value != nullptr && value->utc) {
+    out = value->utc;
+  } else {
+    report(name, member->value.place, value != nullptr ? "one without" : kind(member->value));
+  }
+}
+
 void SectionReader::mode(std::string_view name, std::uint32_t& out) {
   const Member* member = find(name);
   if (member == nullptr) return;
@@ -188,6 +203,23 @@ std::vector<PlacedText> SectionReader::texts(std::string_view name) {
       found.push_back({item.place, std::move(*text)});
     } else {
       problems_.add(item.place, fmt::format("{} holds strings only, not {}", name, kind(item)));
+    }
+  }
+  return found;
+}
+
+std::vector<std::variant<PlacedText, PlacedTable>> SectionReader::texts_or_tables(std::string_view name) {
+  Array* items = checked_array(name);
+  if (items == nullptr) return {};
+  std::vector<std::variant<PlacedText, PlacedTable>> found;
+  found.reserve(items->size());
+  for (Value& item : *items) {
+    if (auto* text = std::get_if<std::string>(&item.data)) {
+      found.emplace_back(PlacedText{item.place, std::move(*text)});
+    } else if (auto* inner = std::get_if<Members>(&item.data)) {
+      found.emplace_back(PlacedTable{item.place, inner});
+    } else {
+      problems_.add(item.place, fmt::format("{} holds strings and tables only, not {}", name, kind(item)));
     }
   }
   return found;

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "conf/config.hpp"
@@ -56,6 +57,7 @@ class SectionReader {
   }
   void seconds(std::string_view name, std::chrono::milliseconds& out);
   void boolean(std::string_view name, bool& out);
+  void moment(std::string_view name, std::optional<std::chrono::sys_seconds>& out);
   void mode(std::string_view name, std::uint32_t& out);
   template <typename T>
   void choice(std::string_view name, T& out, std::initializer_list<std::pair<std::string_view, T>> choices) {
@@ -75,6 +77,7 @@ class SectionReader {
   // These are empty where the key is left out or wrong; of an array, the items that are right are there.
   std::optional<PlacedText> text(std::string_view name);
   std::vector<PlacedText> texts(std::string_view name);
+  std::vector<std::variant<PlacedText, PlacedTable>> texts_or_tables(std::string_view name);
   std::optional<PlacedTable> table(std::string_view name);
   std::vector<PlacedTable> tables(std::string_view name);
 

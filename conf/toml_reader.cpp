@@ -15,6 +15,17 @@ Place place_of(const toml::source_region& region) {
   return {region.begin.line, region.begin.column};
 }
 
+// To the second, downwards.
+std::optional<std::chrono::sys_seconds> in_utc(const toml::date_time& moment) {
+  if (!moment.offset) return std::nullopt;
+  const std::chrono::year_month_day day{std::chrono::year{moment.date.year},
+                                        std::chrono::month{moment.date.month},
+                                        std::chrono::day{moment.date.day}};
+  return std::chrono::sys_days{day} + std::chrono::hours{moment.time.hour} +
+         std::chrono::minutes{moment.time.minute} + std::chrono::seconds{moment.time.second} -
+         std::chrono::minutes{moment.offset->minutes};
+}
+
 Value take(toml::node& node);
 
 Members take_table(toml::table& table) {
@@ -38,7 +49,7 @@ Array take_array(toml::array& array) {
 }
 
 Value take(toml::node& node) {
-  Value value{.place = place_of(node.source()), .data = Moment{}};
+  Value value{.place = place_of(node.source()), .data = Moment{std::nullopt}};
   if (auto* text = node.as_string()) {
     value.data = std::move(text->get());
   } else if (const auto* integer = node.as_integer()) {
@@ -48,6 +59,8 @@ Value take(toml::node& node) {
     value.data = number->get();
   } else if (const auto* boolean = node.as_boolean()) {
     value.data = boolean->get();
+  } else if (const auto* moment = node.as_date_time()) {
+    value.data = Moment{in_utc(moment->get())};
   } else if (auto* array = node.as_array()) {
     value.data = take_array(*array);
   } else if (auto* table = node.as_table()) {

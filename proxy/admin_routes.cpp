@@ -20,10 +20,15 @@ AdminAnswer readiness(Crew& crew, const AdminRequest&) {
   return crew.ready() ? AdminAnswer{.body = "ready\n"} : AdminAnswer{.status = 503, .body = "not ready\n"};
 }
 
+AdminAnswer users(Crew& crew, const AdminRequest&) {
+  return {.body = crew.users(), .type = "application/json"};
+}
+
 constexpr auto kRoutes = std::to_array<AdminRoute>({
     {Method::Get, "/metrics", metrics},
     {Method::Get, "/healthz", health},
     {Method::Get, "/readyz", readiness},
+    {Method::Get, "/users", users},
 });
 
 }  // namespace

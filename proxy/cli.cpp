@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "auth/advice.hpp"
+#include "auth/expiry.hpp"
 #include "conf/config.hpp"
 #include "proxy/command_list.hpp"
 #include "proxy/explain.hpp"
@@ -58,6 +59,7 @@ struct Options {
   bool verbose = false;
   UserAddOptions add;
   UserPasswdOptions passwd;
+  UserForgetOptions forget;
   Question question;
 };
 
@@ -68,7 +70,7 @@ CLI::Option* add_iterations(CLI::App& command, std::uint32_t& iterations) {
 }
 
 void add_user_commands(CLI::App& app, Options& options) {
-  CLI::App* user = app.add_subcommand("user", "Add a user, or give one another password");
+  CLI::App* user = app.add_subcommand("user", "Users and their passwords, in the configuration");
   user->require_subcommand(1)->fallthrough();
 
   CLI::App* add = user->add_subcommand("add", "Add a user to the configuration")->fallthrough();
@@ -85,6 +87,12 @@ void add_user_commands(CLI::App& app, Options& options) {
   passwd->add_flag("--generate", options.passwd.generate, "Draw a password and print it once");
   passwd->add_flag("--keep", options.passwd.keep, "Let the passwords that are there stay valid");
   add_iterations(*passwd, options.passwd.iterations);
+
+  CLI::App* forget = user->add_subcommand("forget", "Take a secret away from a user")->fallthrough();
+  forget->add_option("NAME", options.forget.name, "The user's name")->required();
+  forget->add_option("SECRET", options.forget.secrets, "Its secrets' ids, as list shows them")->required();
+
+  user->add_subcommand("list", "List the users and their secrets")->fallthrough();
 }
 
 void add_explain(CLI::App& app, Question& question) {
@@ -125,10 +133,16 @@ int run(const CLI::App& app, Options& options) {
   }
   if (app.got_subcommand("explain")) return explain_file(options.config_file, options.question);
   if (!app.got_subcommand("user")) return serve_file(options.config_file, options.verbose);
-  if (app.get_subcommand("user")->got_subcommand("add")) {
+  const CLI::App& user = *app.get_subcommand("user");
+  if (user.got_subcommand("add")) {
     options.add.config_file = options.config_file;
     return user_add(options.add);
   }
+  if (user.got_subcommand("forget")) {
+    options.forget.config_file = options.config_file;
+    return user_forget(options.forget);
+  }
+  if (user.got_subcommand("list")) return user_list(options.config_file);
   options.passwd.config_file = options.config_file;
   return user_passwd(options.passwd);
 }
@@ -147,6 +161,7 @@ int check(const std::string& file) {
     return 1;
   }
   print(auth::advise((*snapshot)->config));
+  print(auth::expiry_warnings((*snapshot)->config, std::chrono::system_clock::now()));
   fmt::print("{}: ok\n", file);
   return EX_OK;
 }

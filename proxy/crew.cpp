@@ -115,6 +115,7 @@ void Crew::on_reload() {
     return;
   }
   snapshot_ = std::move(*wanted);
+  shared_.last_use.forget_all_but(*snapshot_->directory);
   for (auto& worker : workers_)
     worker->inbox()->post([snapshot = snapshot_](Worker& each) mutable { each.adopt(std::move(snapshot)); });
   counters_.add<Metric::Reloads>(1, ReloadOutcome::Adopted);

@@ -10,6 +10,7 @@
 
 #include "proxy/handles.hpp"
 #include "proxy/snapshot.hpp"
+#include "proxy/user_report.hpp"
 #include "proxy/worker.hpp"
 
 namespace mcgate::proxy {
@@ -34,6 +35,8 @@ class Crew {
   const Log& log() const { return shared_.log; }
   // Whether clients are taken and can be served.
   bool ready() const;
+  // The users and when their secrets were last used, in JSON.
+  std::string users() const { return users_as_json(snapshot_->config, shared_.last_use); }
   // In Prometheus's text format.
   std::string metrics();
 

@@ -33,9 +33,10 @@ std::optional<auth::Identity> LoginAttempt::remembered(auth::Remembered& memory)
   const bool is_text = std::holds_alternative<Text>(message);
   if (!is_text && !directory->offers(auth::name(auth::Proof::Plain))) return std::nullopt;
   const auth::User* known = directory->find(given->user);
-  if (known == nullptr || !auth::admits(*known, peer) || !memory.knows(*known, given->password))
-    return std::nullopt;
-  return auth::Identity{known->name, is_text ? auth::Proof::Text : auth::Proof::Plain};
+  if (known == nullptr || !auth::admits(*known, peer)) return std::nullopt;
+  const auth::UserVerifier* proven = memory.knows(*known, given->password);
+  if (proven == nullptr) return std::nullopt;
+  return auth::Identity{known->name, is_text ? auth::Proof::Text : auth::Proof::Plain, proven->id};
 }
 
 LoginAttempt::Result LoginAttempt::check(auth::Remembered& memory) {
@@ -53,8 +54,10 @@ LoginAttempt::Result LoginAttempt::check(auth::Remembered& memory) {
     result.exchange = std::move(step->exchange);
   }
   if (const auto* granted = std::get_if<auth::Granted>(&result.outcome)) {
-    if (const auto given = credentials())
-      memory.remember(*directory->find(granted->identity.user), given->password);
+    const auth::User* user = directory->find(granted->identity.user);
+    const auto* proven = auth::live_secret(*user, granted->identity.secret, std::chrono::system_clock::now());
+    if (const auto given = credentials(); given && proven != nullptr)
+      memory.remember(*user, *proven, given->password);
   }
   return result;
 }

@@ -168,11 +168,12 @@ int serve(conf::Config config, bool verbose) {
   const std::vector<SocketFile> socket_files = hold_socket_files(settings);
   auth::Remembered remembered{settings.login.remembered};
   auth::Throttle throttle;
+  auth::LastUse last_use;
   {
     // A runner may still be at a log-in when the workers are gone: it posts to an inbox nobody empties.
     auth::LoginRunners runners{settings.login.runners, settings.login.queue};
     Metrics metrics;
-    Shared shared{log, runners, remembered, throttle, metrics};
+    Shared shared{log, runners, remembered, throttle, last_use, metrics};
     Crew crew{shared, *snapshot, std::move(*listening)};
     std::optional<Admin> admin;
     if (*admin_socket) admin.emplace(crew, std::move(*admin_socket));

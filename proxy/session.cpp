@@ -373,10 +373,11 @@ bool Session::idle() const {
   return !waits && queue_.in_flight() == 0 && output_.empty() && !transport_.pending();
 }
 
-// Nothing but timeouts.idle_seconds can end it: a certificate's end is told by another clock, which may be
-// set.
+// Nothing but timeouts.idle_seconds can end it: a certificate's end, and a secret's, is told by another
+// clock, which may be set.
 bool Session::only_idles() const {
-  return in<Serving>() && idle() && !attested_ && !transport_.keeps_buffers() && !partial_since_;
+  return in<Serving>() && idle() && !attested_ && !can_expire() && !transport_.keeps_buffers() &&
+         !partial_since_;
 }
 
 void Session::rest() {
@@ -394,6 +395,10 @@ Clock::time_point Session::tick(Clock::time_point now) {
         "session_revoked",
         {{"user", user_name()}, {"peer", auth::format(peer_)}, {"reason", "its certificate has expired"}});
     close_now(Ending::Revoked);
+    return now;
+  }
+  if (has_expired()) {
+    revoke();
     return now;
   }
   if (transport_.keeps_buffers() && now - last_active_ > kKeepBuffers && idle()) rest();

@@ -212,6 +212,10 @@ class Session {
   static bool allows_rest(const auth::Policy& policy, const Windows& windows);
   // The user as today's configuration has it, for an identity proven earlier; null if it no longer holds.
   const auth::User* find_again(const auth::Identity& identity) const;
+  // Whether the secret that proved who it is has an end, and whether that has come.
+  bool can_expire() const;
+  bool has_expired() const;
+  void revoke();
   bool is_login_in_disguise(const protocol::Request& request) const;
   void list_mechanisms(const protocol::Caller& caller);
   bool log_in_text(const protocol::Request& request);

@@ -16,14 +16,13 @@ using protocol::Refusal;
 
 constexpr int kMaxFailures = 10;  // per session (DESIGN: log-in attempts are bounded)
 
-// Whether a verifier that `before` had is gone. A session may have been proven by it, so it ends too; the new
-// one is added first where nobody is to notice (mcgate user passwd --keep).
-bool lost_a_secret(const auth::User& before, const auth::User& now) {
-  return !std::all_of(before.verifiers.begin(), before.verifiers.end(), [&](const auth::Verifier& old) {
-    return std::any_of(now.verifiers.begin(), now.verifiers.end(), [&](const auth::Verifier& kept) {
-      return kept.hash == old.hash && kept.salt == old.salt && kept.stored_key == old.stored_key;
-    });
-  });
+// Whether the secret by which `before` was proven is gone, or no longer good. Its id does not change with its
+// keys, so these are compared.
+bool lost_its_secret(const auth::User& before, const auth::User& now, const std::string& id) {
+  if (id.empty()) return false;
+  const auth::UserVerifier* kept = auth::live_secret(now, id, std::chrono::system_clock::now());
+  const auto old = std::ranges::find(before.verifiers, id, &auth::UserVerifier::id);
+  return kept == nullptr || old == before.verifiers.end() || kept->stored_key != old->stored_key;
 }
 
 }  // namespace
@@ -233,8 +232,29 @@ const auth::User* Session::find_again(const auth::Identity& identity) const {
   if (was_anonymous && identity.user != listener().anonymous) return nullptr;
   const auth::User* user = worker_.snapshot().directory->find(identity.user);
   if (user == nullptr || !auth::admits(*user, peer_)) return nullptr;
-  const bool needs_secret = !was_anonymous && !auth::by_connecting(identity.proof);
-  return needs_secret && user->verifiers.empty() ? nullptr : user;
+  if (was_anonymous || auth::by_connecting(identity.proof)) return user;
+  return auth::live_secret(*user, identity.secret, std::chrono::system_clock::now()) != nullptr ? user
+                                                                                                : nullptr;
+}
+
+bool Session::can_expire() const {
+  const Serving* somebody = serving();
+  return somebody != nullptr &&
+         std::ranges::any_of(somebody->user->verifiers, [&](const auth::UserVerifier& each) {
+           return each.not_after && each.id == somebody->identity.secret;
+         });
+}
+
+bool Session::has_expired() const {
+  const Serving* somebody = serving();
+  return somebody != nullptr && !somebody->identity.secret.empty() &&
+         auth::live_secret(*somebody->user, somebody->identity.secret, std::chrono::system_clock::now()) ==
+             nullptr;
+}
+
+void Session::revoke() {
+  worker_.log().info("session_revoked", {{"user", user_name()}, {"peer", auth::format(peer_)}});
+  close_now(Ending::Revoked);
 }
 
 // Whether what has not gone up yet of a large get is still allowed.
@@ -255,17 +275,15 @@ void Session::on_new_snapshot() {
   auto* streaming = std::get_if<Streaming>(&phase_);
   auto* somebody = streaming != nullptr ? &streaming->serving : std::get_if<Serving>(&phase_);
   const auth::User* user = somebody != nullptr ? find_again(somebody->identity) : nullptr;
-  const bool by_secret = somebody != nullptr && !auth::by_connecting(somebody->identity.proof);
-  const bool revoked =
-      somebody != nullptr && (user == nullptr || (by_secret && lost_a_secret(*somebody->user, *user)));
+  const bool revoked = somebody != nullptr && (user == nullptr || lost_its_secret(*somebody->user, *user,
+                                                                                  somebody->identity.secret));
   const bool stream_revoked =
       streaming != nullptr && user != nullptr && !user->policy->allows(streaming->caller.command);
   // The rest of a large get would be of other keys than its beginning.
   const bool moved = user != nullptr && user->name_space != somebody->user->name_space;
   const bool get_revoked = windows_ && user != nullptr && (moved || !allows_rest(*user->policy, *windows_));
   if (from_elsewhere() || revoked || !still_attested() || stream_revoked || get_revoked) {
-    worker_.log().info("session_revoked", {{"user", user_name()}, {"peer", auth::format(peer_)}});
-    close_now(Ending::Revoked);
+    revoke();
   } else if (somebody != nullptr) {
     somebody->user = user;
   }
@@ -276,7 +294,8 @@ void Session::log_login(const auth::Identity& identity) {
   worker_.log().info("login", {{"user", identity.user},
                                {"proof", auth::name(identity.proof)},
                                {"peer", auth::format(peer_)},
-                               {"transport", transport_.description()}});
+                               {"transport", transport_.description()},
+                               {"secret", identity.secret}});
 }
 
 void Session::on_granted(const protocol::Caller& caller, auth::Identity identity) {
@@ -286,6 +305,8 @@ void Session::on_granted(const protocol::Caller& caller, auth::Identity identity
     on_refused(caller, {"no longer a user", std::move(identity.user)});
     return;
   }
+  if (!identity.secret.empty())
+    worker_.shared().last_use.note(identity.user, identity.secret, std::chrono::system_clock::now());
   if (const auth::Identity* attested = attested_identity(); attested != nullptr) {
     if (identity.user != attested->user) {
       on_refused(caller, {"its connection shows another user", std::move(identity.user)});

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "auth/directory.hpp"
+#include "auth/expiry.hpp"
 #include "conf/config.hpp"
 #include "conf/edit.hpp"
 #include "conf/secret.hpp"
@@ -46,6 +47,19 @@ std::expected<conf::Config, std::vector<conf::Problem>> check(std::string_view t
 const conf::User* user_named(const conf::Config& config, std::string_view name) {
   const auto found = std::ranges::find(config.users, name, &conf::User::name);
   return found == config.users.end() ? nullptr : &*found;
+}
+
+// "-" for one that the check would refuse.
+std::string id_of(const conf::UserSecret& secret) {
+  const auto verifier = auth::parse_verifier(secret.verifier.reveal());
+  return verifier ? auth::id_of(*verifier) : "-";
+}
+
+// A terminal is to show a comment, not to obey it.
+std::string one_line(std::string text) {
+  std::ranges::replace_if(
+      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  return text;
 }
 
 std::expected<conf::Secret, std::string> password_for(bool generate) {
@@ -101,7 +115,7 @@ int commit(ConfigFile& file, const std::string& path, const conf::Secret& text, 
   const auto config = check(text.reveal(), path);
   if (!config) return fail(config.error());
   const conf::User* made = user_named(*config, user);
-  const auto same = [](const conf::Secret& a, const std::string& b) { return a.reveal() == b; };
+  const auto same = [](const conf::UserSecret& a, const std::string& b) { return a.verifier.reveal() == b; };
   if (made == nullptr || made->secrets.size() < secrets.size() ||
       !std::ranges::equal(made->secrets | std::views::take(secrets.size()), secrets, same)) {
     return fail(EX_SOFTWARE, "the file is not as it was meant to become; nothing was changed");
@@ -152,6 +166,60 @@ int user_passwd(const UserPasswdOptions& options) {
   const conf::Secret text{*std::move(changed)};
   return commit(*file, options.config_file, text, options.name, secrets,
                 options.generate ? &*password : nullptr);
+}
+
+int user_forget(const UserForgetOptions& options) {
+  auto file = ConfigFile::open(options.config_file);
+  if (!file) return fail(EX_NOINPUT, file.error());
+  const auto before = conf::parse(file->text().reveal(), options.config_file);
+  if (!before) return fail(before.error());
+  const conf::User* user = user_named(*before, options.name);
+  if (user == nullptr) return fail(EX_NOUSER, fmt::format("there is no user {}", options.name));
+  std::vector<std::size_t> numbers;
+  for (const std::string& id : options.secrets) {
+    const auto found =
+        std::ranges::find_if(user->secrets, [&](const conf::UserSecret& each) { return id_of(each) == id; });
+    if (found == user->secrets.end()) {
+      return fail(EX_DATAERR,
+                  fmt::format("{} has no secret {}; mcgate user list shows them", options.name, id));
+    }
+    numbers.push_back(static_cast<std::size_t>(found - user->secrets.begin()));
+  }
+  auto changed = conf::without_secrets(file->text().reveal(), options.name, numbers);
+  if (!changed) return fail(EX_DATAERR, changed.error());
+  const conf::Secret text{*std::move(changed)};
+  const auto config = check(text.reveal(), options.config_file);
+  if (!config) return fail(config.error());
+  const conf::User* left = user_named(*config, options.name);
+  const auto gone = [&](const std::string& id) {
+    return left != nullptr &&
+           std::ranges::none_of(left->secrets, [&](const auto& s) { return id_of(s) == id; });
+  };
+  if (!std::ranges::all_of(options.secrets, gone))
+    return fail(EX_SOFTWARE, "the file is not as it was meant to become; nothing was changed");
+  if (const auto replaced = file->replace(text.reveal()); !replaced)
+    return fail(EX_CANTCREAT, replaced.error());
+  return EX_OK;
+}
+
+int user_list(const std::string& config_file) {
+  const auto config = conf::load(config_file);
+  if (!config) {
+    for (const auto& problem : config.error()) fmt::print(stderr, "{}\n", conf::format(problem));
+    return EX_CONFIG;
+  }
+  constexpr std::string_view row = "{:<24} {:<8} {:<12} {:<13} {:<20} {}\n";
+  fmt::print(fmt::runtime(row), "USER", "ENABLED", "SECRET", "KIND", "NOT AFTER", "COMMENT");
+  for (const conf::User& user : config->users) {
+    const std::string_view enabled = user.enabled ? "yes" : "no";
+    if (user.secrets.empty()) fmt::print(fmt::runtime(row), user.name, enabled, "-", "-", "-", "");
+    for (const conf::UserSecret& secret : user.secrets) {
+      const std::string_view text = secret.verifier.reveal();
+      fmt::print(fmt::runtime(row), user.name, enabled, id_of(secret), text.substr(0, text.find('$')),
+                 secret.not_after ? auth::format_utc(*secret.not_after) : "never", one_line(secret.comment));
+    }
+  }
+  return EX_OK;
 }
 
 }  // namespace mcgate::proxy

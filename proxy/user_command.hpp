@@ -1,8 +1,9 @@
-// `mcgate user add` and `mcgate user passwd`: users and their verifiers, written into the configuration file.
+// `mcgate user add`, `passwd`, `forget` and `list`: users and their verifiers, written into the configuration
+// file.
 //
 // A password comes from a prompt (twice, without echo) or, if stdin is no terminal, from one line of it;
 // never from an argument, which others could see. The file is replaced whole, at once, and only by one that
-// checks. Called by main, which is then done; both return an exit code of sysexits.h and say on stderr what
+// checks. Called by main, which is then done; all return an exit code of sysexits.h and say on stderr what
 // was wrong.
 #pragma once
 
@@ -34,5 +35,16 @@ struct UserPasswdOptions {
   std::uint32_t iterations = auth::kDefaultIterations;
 };
 int user_passwd(const UserPasswdOptions& options);
+
+struct UserForgetOptions {
+  std::string config_file;
+  std::string name;
+  std::vector<std::string> secrets;  // ids, as user_list prints them
+};
+// Takes secrets away from a user, by which nobody logs in any more.
+int user_forget(const UserForgetOptions& options);
+
+// Prints users and their secrets: one line for each secret, and one for a user who has none.
+int user_list(const std::string& config_file);
 
 }  // namespace mcgate::proxy

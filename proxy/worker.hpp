@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/last_use.hpp"
 #include "auth/login_runners.hpp"
 #include "auth/remembered.hpp"
 #include "auth/throttle.hpp"
@@ -38,6 +39,7 @@ struct Shared {
   auth::LoginRunners& runners;
   auth::Remembered& remembered;
   auth::Throttle& throttle;
+  auth::LastUse& last_use;
   Metrics& metrics;
   auth::Usages usages = {};
   std::atomic<std::size_t> sessions{0};

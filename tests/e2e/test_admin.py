@@ -1,5 +1,6 @@
 """The admin endpoint: what it counts, when it is ready, and that nobody holds it up."""
 
+import json
 import os
 import signal
 import socket
@@ -8,6 +9,7 @@ import unittest
 
 import admin
 import harness
+import scram
 import wire
 from harness import PASSWORDS
 
@@ -131,6 +133,27 @@ class Counting(AdminCase):
         self.assertEqual(metrics["mcgate_config_generation"], 2)
         self.assertEqual(value(metrics, "mcgate_reloads_total", outcome="adopted"), 1)
         self.assertEqual(value(metrics, "mcgate_reloads_total", outcome="refused"), 1)
+
+    def test_when_each_secret_was_last_used(self):
+        old, new = (scram.verifier(password) for password in (b"old", b"new"))
+        user = {"name": "rotating", "roles": ["alice"], "secrets": [new, old]}
+        self.start(users=harness.users() + [user])
+
+        def last_uses():
+            status, body = self.admin.get("/users")
+            self.assertEqual(status, 200)
+            self.assertNotRegex(body, "SCRAM-SHA-(256|512)\\$")
+            users = {each["name"]: each for each in json.loads(body)["users"]}
+            self.assertTrue(users["alice"]["enabled"])
+            return [secret["last_used"] for secret in users["rotating"]["secrets"]]
+        self.assertEqual(last_uses(), [None, None])
+        self.assertEqual(self.connect().login(b"rotating", b"old"), b"STORED")
+        unused, used = last_uses()
+        self.assertIsNone(unused)
+        self.assertRegex(used, r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        self.assertEqual(self.connect().sasl_plain(b"rotating", b"new").status, 0)
+        self.assertNotIn(None, last_uses())
+        self.assertEqual(self.connect().login(b"rotating", b"wrong"), b"CLIENT_ERROR authentication failure")
 
     def test_no_answer_tells_of_users_keys_or_secrets(self):
         self.start()

@@ -1,5 +1,6 @@
 """SIGHUP: a new configuration takes effect at once and whole, for the sessions that are there too, or not at all."""
 
+import datetime
 import re
 import signal
 import unittest
@@ -70,11 +71,13 @@ class Reload(unittest.TestCase):
         with self.gate.connect() as again:
             self.assertEqual(again.ask(BOB), b"CLIENT_ERROR authentication failure")
 
-    def with_password(self, name, password):
+    def with_secrets(self, name, secrets):
         table = re.search(rf'\[\[user\]\]\nname = "{name}"\n(?:.+\n)*', self.config).group(0)
+        return self.config.replace(table, re.sub(r"secrets = .*", lambda _: f"secrets = {secrets}", table))
+
+    def with_password(self, name, password):
         new = [scram.verifier(password, hash_name) for hash_name in scram.HASHES]
-        secrets = f'secrets = ["{new[0]}", "{new[1]}"]'
-        return self.config.replace(table, re.sub(r"secrets = .*", lambda _: secrets, table))
+        return self.with_secrets(name, f'["{new[0]}", "{new[1]}"]')
 
     def test_a_changed_password_ends_the_sessions_of_the_old_one(self):
         alice, bob = self.log_in(ALICE), self.log_in(BOB)
@@ -84,6 +87,47 @@ class Reload(unittest.TestCase):
         with self.gate.connect() as again:
             self.assertEqual(again.ask(BOB), b"CLIENT_ERROR authentication failure")
             self.assertEqual(again.ask(text_login(b"bob", b"another")), b"STORED")
+
+    def test_two_secrets_and_each_ends_its_own_sessions(self):
+        old, new = (scram.verifier(password) for password in (b"old", b"new"))
+        with_both = self.with_secrets("bob", f'["{new}", "{old}"]')
+        self.reload(with_both)
+        by_old = [self.log_in(text_login(b"bob", b"old")) for _ in range(2)]  # the second is remembered
+        by_new = self.log_in(text_login(b"bob", b"new"))
+        used = self.gate.process.wait_for("event=login user=bob", count=3)
+        secrets = [re.search(r"secret=([0-9a-f]{12})\b", line).group(1) for line in used]
+        self.assertTrue(secrets[0] == secrets[1] != secrets[2], secrets)
+        self.reload(self.with_secrets("bob", f'["{new}"]'))
+        for client in by_old:
+            self.assert_closed(client)
+        self.assertEqual(by_new.ask(b"get bob:k\r\n"), b"END")
+        with self.gate.connect() as again:
+            self.assertEqual(again.ask(text_login(b"bob", b"old")), b"CLIENT_ERROR authentication failure")
+
+    def test_a_secret_that_expires_ends_its_sessions(self):
+        old, new = (scram.verifier(password) for password in (b"old", b"new"))
+
+        def until(time):
+            return self.with_secrets("bob", f'["{new}", {{ verifier = "{old}", not_after = {time} }}]')
+        soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=6)
+        self.reload(until(soon.strftime("%Y-%m-%dT%H:%M:%SZ")))
+        by_old, by_new = (self.log_in(text_login(b"bob", password)) for password in (b"old", b"new"))
+        self.gate.process.wait_for("event=session_revoked user=bob")
+        self.assert_closed(by_old)
+        self.assertEqual(by_new.ask(b"get bob:k\r\n"), b"END")
+        with self.gate.connect() as again:
+            self.assertEqual(again.ask(text_login(b"bob", b"old")), b"CLIENT_ERROR authentication failure")
+            self.assertEqual(again.ask(text_login(b"bob", b"new")), b"STORED")
+        self.gate.process.wait_for("event=login_refused user=bob")
+
+    def test_a_user_that_is_no_longer_enabled(self):
+        bob = self.log_in(BOB)
+        self.reload(self.config.replace('name = "bob"', 'name = "bob"\nenabled = false'))
+        self.assert_closed(bob)
+        with self.gate.connect() as again:
+            self.assertEqual(again.ask(BOB), b"CLIENT_ERROR authentication failure")
+        self.reload(self.config)
+        self.log_in(BOB)
 
     def test_a_login_under_way_when_the_password_changes(self):
         old = PASSWORDS[b"alice"]

@@ -49,7 +49,8 @@ void check(const conf::Config& config) {
   for (const conf::User& user : config.users) {
     require(!user.name.empty() && user.name.size() <= 255);
     require(user.name.find_first_of(std::string_view{" \n\0", 3}) == std::string::npos);
-    require(user.secrets.size() == user.secret_places.size());
+    for (const conf::UserSecret& secret : user.secrets)
+      require(secret.place.line > 0 && !secret.verifier.empty());
   }
   for (const conf::Role& role : config.roles) {
     check(role.allow);

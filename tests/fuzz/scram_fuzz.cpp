@@ -18,9 +18,8 @@ std::shared_ptr<const auth::Directory> make_directory() {
   conf::User user;
   user.name = "alice";
   for (const auto hash : {auth::Hash::Sha256, auth::Hash::Sha512}) {
-    user.secrets.emplace_back(auth::format(auth::make_verifier(
-        hash, auth::random_salt() + auth::random_salt(), auth::kMinIterations, "0123456789abcdef")));
-    user.secret_places.emplace_back();
+    user.secrets.emplace_back().verifier = conf::Secret{auth::format(auth::make_verifier(
+        hash, auth::random_salt() + auth::random_salt(), auth::kMinIterations, "0123456789abcdef"))};
   }
   config.users.push_back(std::move(user));
   return std::make_shared<const auth::Directory>(auth::Directory::build(config).value());

@@ -15,7 +15,9 @@ namespace mcgate::auth::test {
 
 inline std::string verifier_text(Hash hash, std::string_view password,
                                  std::uint32_t iterations = kMinIterations) {
-  return format(make_verifier(hash, password, iterations, "0123456789abcdef"));
+  // Salts differ, as those of one user must.
+  const auto salt = std::string{password.substr(0, 16)} + "0123456789abcdef";
+  return format(make_verifier(hash, password, iterations, salt.substr(0, 16)));
 }
 
 inline conf::User user(std::string name, std::initializer_list<std::string> secrets,
@@ -23,8 +25,10 @@ inline conf::User user(std::string name, std::initializer_list<std::string> secr
   conf::User made;
   made.name = std::move(name);
   for (const auto& secret : secrets) {
-    made.secret_places.push_back({static_cast<std::uint32_t>(10 + made.secrets.size()), 3});
-    made.secrets.emplace_back(std::string_view{secret});
+    const conf::Place place{static_cast<std::uint32_t>(10 + made.secrets.size()), 3};
+    auto& one = made.secrets.emplace_back();
+    one.place = place;
+    one.verifier = conf::Secret{std::string_view{secret}};
   }
   for (const auto network : networks) made.networks.push_back(conf::parse_network(network).value());
   return made;

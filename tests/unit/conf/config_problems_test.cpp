@@ -81,6 +81,15 @@ TEST_CASE("each mistake is named with its place") {
        "4:1: unknown key \"failure\" in [login.throttle] (did you mean \"failures\"?)"},
       {"[login]\nrunners = 0", "4:11: runners must be an integer from 1 to 256, not 0"},
 
+      {"[[user]]\nname = \"a\"\nsecrets = [1, { comment = \"x\" }, { verifier = \"hunter2\" }]",
+       "5:12: secrets holds strings and tables only, not an integer\n"
+       "5:15: a secret needs verifier: SCRAM-SHA-256$… or SCRAM-SHA-512$…\n"
+       "5:47: a secret must be a verifier, SCRAM-SHA-256$… or SCRAM-SHA-512$…; mcgate user passwd makes one"},
+      {"[[user]]\nname = \"a\"\nsecrets = [{ verifier = \"SCRAM-SHA-256$\", not_after = 2027-01-01T00:00:00 "
+       "}]",
+       "5:55: not_after must be a date and time with its offset, as 2027-01-01T00:00:00Z, not one without"},
+      {"[[user]]\nname = \"a\"\nsecrets = [{ verifier = \"SCRAM-SHA-256$\", not_after = \"2027\" }]",
+       "5:55: not_after must be a date and time with its offset, as 2027-01-01T00:00:00Z, not a string"},
       {"[[user]]", "3:1: [[user]] needs name: the name that the client logs in with"},
       {"[[user]]\nname = \"\"", "4:8: name must be a string of 1 to 255 bytes, not of 0"},
       {"[[user]]\nname = \"a b\"", "4:8: \"a b\": a user's name holds no space or control character"},

@@ -109,7 +109,8 @@ insecure_remote = true
 name = "guest"
 [[user]]
 name = "größe:\"x"
-secrets = ["SCRAM-SHA-256$a", "SCRAM-SHA-512$b"]
+enabled = false
+secrets = ["SCRAM-SHA-256$a", { verifier = "SCRAM-SHA-512$b", not_after = 1970-01-02T01:00:00.9+01:00, scram = true, comment = "c" }]
 networks = ["fd00::/8"]
 roles = ["web", "admin"]
 [role.web]
@@ -179,9 +180,15 @@ allow = [{ commands = ["stats items", "flush_all"] }]
   const User& user = config.users[1];
   CHECK(user.name == "größe:\"x");
   REQUIRE(user.secrets.size() == 2);
-  CHECK(user.secrets[1].reveal() == "SCRAM-SHA-512$b");
-  REQUIRE(user.secret_places.size() == 2);
-  CHECK(user.secret_places[1].line == user.place.line + 2);
+  CHECK(user.secrets[1].verifier.reveal() == "SCRAM-SHA-512$b");
+  CHECK(user.secrets[1].place.line == user.place.line + 3);
+  CHECK_FALSE(user.secrets[0].not_after.has_value());
+  CHECK(user.secrets[1].not_after == std::chrono::sys_seconds{24h});
+  CHECK_FALSE(user.secrets[0].scram);
+  CHECK(user.secrets[1].scram);
+  CHECK(user.secrets[1].comment == "c");
+  CHECK_FALSE(user.enabled);
+  CHECK(config.users[0].enabled);
   CHECK(user.networks.size() == 1);
   CHECK(user.roles == std::vector<std::string>{"web", "admin"});
 

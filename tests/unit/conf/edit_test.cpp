@@ -22,7 +22,7 @@ std::vector<std::string> secrets_of(const std::string& text, std::string_view us
   for (const auto& one : config->users) {
     if (one.name != user) continue;
     std::vector<std::string> secrets;
-    for (const auto& secret : one.secrets) secrets.emplace_back(secret.reveal());
+    for (const auto& secret : one.secrets) secrets.emplace_back(secret.verifier.reveal());
     return secrets;
   }
   FAIL("the user is gone");
@@ -95,6 +95,35 @@ TEST_CASE("edit: secrets are replaced, and nothing else") {
     all.insert(all.end(), old.begin(), old.end());
     CHECK(secrets_of(*kept, "u") == all);
   }
+}
+
+TEST_CASE("edit: some secrets are taken out, and nothing else") {
+  const struct {
+    std::string before, after;  // the array
+    std::vector<std::size_t> numbers;
+  } rows[] = {
+      {R"(["SCRAM-SHA-256$a", "SCRAM-SHA-256$b"])", R"(["SCRAM-SHA-256$b"])", {0}},
+      {R"(["SCRAM-SHA-256$a", "SCRAM-SHA-256$b"])", R"(["SCRAM-SHA-256$a", ])", {1}},
+      {R"(["SCRAM-SHA-256$a", "SCRAM-SHA-256$b"])", R"([])", {1, 0}},
+      {"[\n  'SCRAM-SHA-256$a', # a ]\n  { verifier = \"SCRAM-SHA-256$b\", comment = \"}]\" } , # b\n]",
+       "[\n  'SCRAM-SHA-256$a', # a ]\n  # b\n]",
+       {1}},
+      {"[ { verifier = \"SCRAM-SHA-256$b\" },\n\"SCRAM-SHA-256$a\",]", "[ \n\"SCRAM-SHA-256$a\",]", {0}},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.before);
+    const auto start = kHead + "[[user]]\nname = \"v\"\nsecrets = []\n[[user]]\nname = \"u\"\nsecrets = ";
+    const auto out = without_secrets(start + row.before + "\n# end\n", "u", row.numbers);
+    REQUIRE(out.has_value());
+    CHECK(*out == start + row.after + "\n# end\n");
+    CHECK(parse(*out, "f").has_value());
+  }
+  const auto apart = kHead + "[[user]]\nname = \"u\"\n[[user.secrets]]\nverifier = \"SCRAM-SHA-256$a\"\n";
+  const std::vector<std::size_t> first{0};
+  REQUIRE(parse(apart, "f").has_value());
+  CHECK_FALSE(without_secrets(apart, "u", first).has_value());
+  CHECK_FALSE(with_secrets(apart, "u", kNew, true).has_value());
+  CHECK_FALSE(without_secrets(apart, "v", first).has_value());
 }
 
 TEST_CASE("edit: a user without secrets gets some") {

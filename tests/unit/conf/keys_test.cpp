@@ -61,6 +61,8 @@ std::vector<Default> defaults() {
       {Section::Login, "runners", std::to_string(config.login.runners)},
       {Section::Login, "queue", std::to_string(config.login.queue)},
       {Section::Login, "remembered", std::to_string(config.login.remembered)},
+      {Section::User, "enabled", boolean(User{}.enabled)},
+      {Section::UserSecret, "scram", boolean(UserSecret{}.scram)},
       {Section::LoginThrottle, "failures", std::to_string(throttle.failures)},
       {Section::LoginThrottle, "address_failures", std::to_string(throttle.address_failures)},
       {Section::LoginThrottle, "half_life_seconds", seconds(throttle.half_life)},

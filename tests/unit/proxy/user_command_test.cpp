@@ -248,7 +248,24 @@ TEST_CASE("user passwd: another password, with or without the one before") {
   CHECK(logs_in(text, "alice", "third"));
   CHECK(logs_in(text, "alice", "second"));
   const auto users = auth::Directory::build(conf::parse(text, "test").value()).value();
-  CHECK(auth::matches(users.find("alice")->verifiers.front(), "third"));  // SCRAM goes by the first
+  const auto& verifiers = users.find("alice")->verifiers;
+  CHECK(auth::matches(verifiers.front(), "third"));  // SCRAM goes by the first
+
+  // The list shows them, and the old ones are dropped by what it shows.
+  const auto list = shop.run("", [&] { return user_list(shop.config()); });
+  CHECK(list.code == EX_OK);
+  REQUIRE(verifiers.size() == 4);
+  for (const auto& each : verifiers) CHECK(list.out.contains(each.id));
+  CHECK_FALSE(list.out.contains(auth::format(verifiers[0]).substr(20)));
+  UserForgetOptions forget{shop.config(), "alice", {verifiers[2].id, verifiers[3].id}};
+  REQUIRE(shop.run("", [&] { return user_forget(forget); }).code == EX_OK);
+  text = Workshop::read(shop.config());
+  CHECK(logs_in(text, "alice", "third"));
+  CHECK_FALSE(logs_in(text, "alice", "second"));
+  CHECK(shop.run("", [&] { return user_forget(forget); }).code == EX_DATAERR);
+  forget.name = "nobody";
+  CHECK(shop.run("", [&] { return user_forget(forget); }).code == EX_NOUSER);
+  CHECK(Workshop::read(shop.config()) == text);
 
   options.keep = false;
   options.generate = true;
