@@ -96,7 +96,7 @@ class Full(UpstreamCase):
                 if connection.ask(b"version\r\n").startswith(b"VERSION "):
                     taken.append(connection)
                     continue
-            except wire.Closed:
+            except (wire.Closed, ConnectionError):
                 pass
             return taken
 
