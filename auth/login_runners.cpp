@@ -1,9 +1,17 @@
 #include "auth/login_runners.hpp"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
 namespace mcgate::auth {
+namespace {
+
+constexpr int kNice = 10;
+
+}  // namespace
 
 LoginRunners::LoginRunners(std::size_t threads, std::size_t queue) : bound_{queue} {
   threads_.reserve(threads);
@@ -37,6 +45,9 @@ bool LoginRunners::submit(std::string_view who, std::weak_ptr<const void> wanted
 }
 
 void LoginRunners::run() {
+  // Deriving keys must not take the processor from those who are served. On Linux this is of the thread
+  // alone.
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
   while (true) {
     Job job;
     std::vector<Job> unwanted;

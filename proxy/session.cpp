@@ -95,6 +95,7 @@ void Session::become(Phase next) {
 
 void Session::on_readable() {
   if (closed_) return;
+  if (in<Handshaking>() && !worker_.may_shake_hands()) return;  // it is asked again next turn
   const bool stranger = policy() == nullptr;
   const std::size_t read_size = stranger ? kStrangerBytes : Transport::kReadBytes;
   const auto [bytes, state] = transport_.read(worker_.raw(), worker_.plain(), read_size);
@@ -179,8 +180,7 @@ bool Session::can_serve() const {
   if (closed_) return false;
   // Nobody's requests go upstream, so what they are answered is all there can be.
   if (in<Unidentified>()) return output_.size() < kStrangerBytes && !transport_.pending();
-  return in<Serving>() && output_.size() < kOutputHighWater &&
-         queue_.load() < worker_.snapshot().keys_in_flight;
+  return in<Serving>() && output_.size() < kOutputHighWater && queue_.load() < window();
 }
 
 std::size_t Session::serve(std::string_view input) {
@@ -203,6 +203,10 @@ std::size_t Session::serve(std::string_view input) {
     }
     const std::string_view rest = input.substr(used);
     if (rest.size() < wanted_) break;
+    if (has_had_its_turn()) {
+      held_back_ = true;
+      break;
+    }
     wanted_ = 0;
     const std::size_t taken = serve_one(rest);
     if (taken == 0) break;

@@ -52,6 +52,7 @@ class Session {
 
   // --- called by links. `keys` is what the request at the head was counted as.
   std::string& reply_head() { return queue_.head(); }
+  // `bytes`: how many of the reply have been read.
   void on_reply_part(std::size_t bytes);
   void on_reply_end(std::size_t keys, std::size_t bytes);
   // The request at the head got no reply; it may have been carried out if any of it was sent.
@@ -167,6 +168,15 @@ class Session {
   void take(std::string_view fresh);
   void resume();
   bool can_serve() const;
+
+  // --- its share of what all use (session_turns.cpp)
+  // Whether it has had its share of the worker's turn.
+  bool has_had_its_turn();
+  // How many keys it may have in flight: fewer where its values are large, since others wait behind them.
+  std::size_t window() const;
+  // Takes note of how large a value was.
+  void weigh(std::size_t bytes);
+
   // A log-in is under way, and nothing else happens.
   bool logging_in() const { return in<Delayed>() || in<LoggingIn>(); }
   bool idle() const;
@@ -269,6 +279,9 @@ class Session {
   Phase phase_ = Handshaking{};
   std::optional<protocol::Dialect> protocol_;  // Text or Binary, from the first byte
   bool had_request_ = false;
+  std::uint32_t turn_ = 0;               // of its worker's, in which it was served last
+  std::uint32_t served_ = 0;             // requests in that turn
+  std::uint32_t heavy_bytes_ = 0;        // of its large values, of late; 0: none are
   std::uint8_t reads_served_ = 0;        // while it serves, since it last rested; counted until it is busy
   std::optional<auth::Proof> login_by_;  // the log-in tried last
   int failed_logins_ = 0;

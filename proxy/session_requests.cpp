@@ -180,13 +180,14 @@ bool Session::forward(const protocol::Request& request) {
     refuse(request.caller, Refusal::Unsupported);
     return true;
   }
-  const std::size_t most = worker_.snapshot().keys_in_flight;
+  const std::size_t most = window();
   if (queue_.in_flight() != 0 && queue_.load() + request.keys.size() > most) return false;
   const bool divisible = protocol::row(request.caller.command).reply == protocol::ReplyShape::Values;
   if (divisible && request.keys.size() > most) {
     open_windows(request);
     return true;
   }
+  weigh(request.value.size());
   queue_.ask(std::max<std::size_t>(1, request.keys.size()));
   link.send(request, id_);
   return true;
@@ -215,7 +216,7 @@ bool Session::send_window(Windows& windows) {
   request.caller = windows.caller;
   request.exptime = windows.exptime;
   request.name_space = name_space();  // as when it was decided: at a change the session ends
-  const std::size_t most = worker_.snapshot().keys_in_flight;
+  const std::size_t most = window();
   const std::string_view keys = windows.keys;
   while (windows.next < keys.size() && request.keys.size() < most) {
     const std::size_t end = keys.find(' ', windows.next);
@@ -271,6 +272,7 @@ void Session::answer_noop(const protocol::Caller& caller) {
 
 void Session::on_reply_part(std::size_t bytes) {
   charge_reply(bytes);
+  weigh(bytes);
   if (output_.size() > worker_.config().limits.session_output_bytes) {
     if (worker_.client_log().allow(worker_.now()))
       worker_.log().warning("client_too_slow", {{"peer", auth::format(peer_)},

@@ -61,6 +61,8 @@ namespace {
 
 // TLS output that may pile up before the socket must take some.
 constexpr std::size_t kSealedBytes = 262'144;
+// What one write sends at most, however fast the client takes it: others wait for their turn.
+constexpr std::size_t kBytesPerTurn = 4 * kSealedBytes;
 
 // An error left in OpenSSL's queue would be taken for the next call's. There hardly ever is one.
 void forget_tls_errors() {
@@ -197,8 +199,9 @@ bool Transport::seal(Buffer& out) {
 }
 
 bool Transport::send(Buffer& out) {
-  while (!out.empty()) {
-    const ssize_t sent = ::send(fd_.get(), out.view().data(), out.size(), MSG_NOSIGNAL);
+  std::size_t left = kBytesPerTurn;
+  while (!out.empty() && left > 0) {
+    const ssize_t sent = ::send(fd_.get(), out.view().data(), std::min(out.size(), left), MSG_NOSIGNAL);
     if (sent < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
@@ -206,6 +209,7 @@ bool Transport::send(Buffer& out) {
       return false;
     }
     out.consume(static_cast<std::size_t>(sent));
+    left -= static_cast<std::size_t>(sent);
   }
   return true;
 }
@@ -216,10 +220,11 @@ bool Transport::write(Buffer& out) {
     out.release_if_empty(kept_bytes());
     return kept;
   }
+  std::size_t rounds = kBytesPerTurn / kSealedBytes;
   do {
     const bool sealed = !established_ || seal(out);
     if (!send(sealed_) || !sealed) return false;  // where TLS failed, its alert still goes out
-  } while (established_ && !out.empty() && sealed_.empty());
+  } while (established_ && !out.empty() && sealed_.empty() && --rounds > 0);
   sealed_.release_if_empty(kept_bytes());
   out.release_if_empty(kept_bytes());
   return true;

@@ -23,7 +23,7 @@ constexpr milliseconds kAcceptPause{100};  // after running out of descriptors
 // What one read from memcached may bring: a value that comes in one read is not copied to be put together.
 constexpr std::size_t kRawBytes = 262'144;
 static_assert(kRawBytes >= Transport::kReadBytes);
-constexpr int kAcceptsPerTurn = 64;  // so that a flood of connections does not stop those there are
+constexpr int kAcceptsPerTurn = 16;  // so that a flood of connections does not stop those there are
 constexpr std::uint32_t kClientLinesPerSecond = 20;
 
 event_base* make_base() {
@@ -95,7 +95,8 @@ void Worker::run(std::function<void()> on_accepting) {
   for (auto& link : binary_links_) link->connect();
   end_turn();
   while (!stopped_ && (!draining_ || sessions_ > 0)) {
-    if (event_base_loop(base(), EVLOOP_ONCE) < 0) throw std::runtime_error{"the event loop has failed"};
+    const int flags = marked_sessions_.empty() ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK;
+    if (event_base_loop(base(), flags) < 0) throw std::runtime_error{"the event loop has failed"};
     end_turn();
   }
 }
@@ -263,6 +264,10 @@ void Worker::end_turn() {
   dead_links_.clear();
   if (!accepting_ && !draining_ && links_tried()) start_accepting();
   now_.reset();
+  ++turn_;
+  handshakes_left_ = kHandshakesPerTurn;
+  for (const SessionId id : postponed_sessions_) mark(id);
+  postponed_sessions_.clear();
 }
 
 void Worker::on_tick() {

@@ -118,10 +118,16 @@ class Worker {
   // Something happens to the session, so that its time-outs are to be looked at again.
   void look_at(SessionId id) { places_[id.index].look_at = {}; }
   void mark(Link& link);
+  // The session has had its share of this turn, and goes on in the next.
+  void postpone(SessionId id) { postponed_sessions_.push_back(id); }
+  std::uint32_t turn() const { return turn_; }
+  // Whether one more TLS handshake may take a step this turn: each costs as much as hundreds of requests.
+  bool may_shake_hands() { return handshakes_left_-- > 0; }
   // The session is dead to everyone from now on; destroyed when the turn ends.
   void bury(SessionId id);
 
  private:
+  static constexpr int kHandshakesPerTurn = 2;
   struct Place {
     std::unique_ptr<Session> session;
     std::uint32_t generation = 0;
@@ -177,6 +183,9 @@ class Worker {
   std::vector<Place> places_;
   std::vector<std::uint32_t> free_places_;
   std::size_t sessions_ = 0;
+  std::uint32_t turn_ = 1;
+  int handshakes_left_ = kHandshakesPerTurn;
+  std::vector<SessionId> postponed_sessions_;
   std::vector<SessionId> marked_sessions_;
   std::vector<SessionId> flushed_sessions_;  // the same of the round at hand; empty between rounds
   std::vector<Link*> marked_links_;

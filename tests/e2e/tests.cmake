@@ -37,6 +37,7 @@ mcgate_e2e(memory 600)
 set_property(TEST e2e_memory APPEND PROPERTY ENVIRONMENT
   "MCGATE_FAILING_MALLOC=$<TARGET_FILE:mcgate_failing_malloc>")
 mcgate_e2e(faults 180)
+mcgate_e2e(floods 300)
 mcgate_e2e(poison 180)
 mcgate_e2e(probes 180)
 mcgate_e2e(cut_off 300)

@@ -1,0 +1,48 @@
+// What one session may take of what all share: of a turn of its worker, and of a link to memcached. Whoever
+// asks for more than that goes on when others have had theirs.
+#include <algorithm>
+
+#include "proxy/session.hpp"
+#include "proxy/worker.hpp"
+
+namespace mcgate::proxy {
+namespace {
+
+// Requests of one turn.
+constexpr std::uint32_t kRequestsPerTurn = 128;
+// Keys in flight, of small values: memcached takes a tenth of a millisecond for as many.
+constexpr std::size_t kFairKeys = 128;
+// Bytes in flight, as far as its values' sizes are known from those before.
+constexpr std::size_t kFairBytes = 1'048'576;
+// Smaller values count by their number alone.
+constexpr std::size_t kLightBytes = kFairBytes / kFairKeys;
+
+}  // namespace
+
+std::size_t Session::window() const {
+  const std::size_t fair =
+      heavy_bytes_ == 0 ? kFairKeys : std::max<std::size_t>(1, kFairBytes / heavy_bytes_);
+  return std::min(fair, worker_.snapshot().keys_in_flight);
+}
+
+void Session::weigh(std::size_t bytes) {
+  if (bytes <= kLightBytes && heavy_bytes_ == 0) return;
+  const std::size_t before = heavy_bytes_ - heavy_bytes_ / 8;  // what is long ago counts less
+  heavy_bytes_ = static_cast<std::uint32_t>(std::min(std::max(bytes, before), kFairBytes));
+  if (heavy_bytes_ <= kLightBytes) heavy_bytes_ = 0;
+}
+
+bool Session::has_had_its_turn() {
+  if (turn_ != worker_.turn()) {
+    turn_ = worker_.turn();
+    served_ = 0;
+  }
+  if (served_ < kRequestsPerTurn) {
+    ++served_;
+    return false;
+  }
+  if (served_++ == kRequestsPerTurn) worker_.postpone(id_);
+  return true;
+}
+
+}  // namespace mcgate::proxy
