@@ -57,7 +57,7 @@ class UnixPeers(unittest.TestCase):
         self.assertEqual(text.set(b"web:k", b"v"), b"STORED")
         self.assertEqual(text.ask(b"get alice:k\r\n"), b"CLIENT_ERROR access denied")
         self.assertEqual(binary.call("get", b"web:k").value, b"v")
-        self.assertRegex(self.gate.process.log(), "event=login user=me proof=unix peer=unix")
+        self.gate.process.wait_for("event=login user=me proof=unix peer=unix")
         self.assertEqual(self.connect(self.TCP).ask(b"get web:k\r\n"), UNAUTHENTICATED)
 
     def test_log_ins_confirm_it_or_end_it(self):
