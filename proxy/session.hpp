@@ -144,6 +144,8 @@ class Session {
   void on_client_known(const auth::Peer& client);
   bool from_elsewhere() const;
   void on_established();
+  // Whether the listener asks this client for one; never a plain connection.
+  conf::ClientCertificate wanted_certificate() const;
   // The user whom certificate or process show; null if nobody. The error says why the client cannot be
   // served.
   struct Shown {

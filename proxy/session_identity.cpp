@@ -43,11 +43,16 @@ void Session::on_established() {
   }
 }
 
+ClientCertificate Session::wanted_certificate() const {
+  const std::optional<conf::Tls>& tls = listener().tls;
+  return tls && transport_.tls() != nullptr ? tls->client_certificate : ClientCertificate::None;
+}
+
 std::expected<Session::Shown, std::string> Session::look_at_client() const {
   const auth::Directory& directory = *worker_.snapshot().directory;
-  SSL* tls = transport_.tls();
-  const auto wanted = tls != nullptr ? listener().tls->client_certificate : ClientCertificate::None;
-  const X509* certificate = wanted != ClientCertificate::None ? client_certificate(*tls) : nullptr;
+  const ClientCertificate wanted = wanted_certificate();
+  const X509* certificate =
+      wanted != ClientCertificate::None ? client_certificate(*transport_.tls()) : nullptr;
   if (certificate != nullptr) {
     const auto names = auth::names_of(*certificate);
     if (!names) return std::unexpected(names.error());
@@ -86,7 +91,7 @@ std::expected<void, std::string> Session::attest() {
 bool Session::certificate_holds() {
   SSL* tls = transport_.tls();
   if (tls == nullptr) return true;
-  const auto wanted = listener().tls->client_certificate;
+  const ClientCertificate wanted = wanted_certificate();
   // In a handshake it is verified by what was trusted when that began.
   if (in<Handshaking>()) return wanted == ClientCertificate::None;
   if (wanted == ClientCertificate::None || client_certificate(*tls) == nullptr || !attested_) return true;
@@ -107,7 +112,9 @@ bool Session::still_attested() {
 }
 
 const auth::Identity* Session::attested_identity() const {
-  return attested_ && attested_->identity ? &*attested_->identity : nullptr;
+  if (!attested_) return nullptr;
+  const std::optional<auth::Identity>& identity = attested_->identity;
+  return identity ? &*identity : nullptr;
 }
 
 void Session::log_lost_client() {
