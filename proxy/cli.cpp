@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <expected>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -60,6 +61,7 @@ struct Options {
   UserAddOptions add;
   UserPasswdOptions passwd;
   UserForgetOptions forget;
+  UserImportOptions import;
   Question question;
 };
 
@@ -91,6 +93,19 @@ void add_user_commands(CLI::App& app, Options& options) {
   CLI::App* forget = user->add_subcommand("forget", "Take a secret away from a user")->fallthrough();
   forget->add_option("NAME", options.forget.name, "The user's name")->required();
   forget->add_option("SECRET", options.forget.secrets, "Its secrets' ids, as list shows them")->required();
+
+  CLI::App* import = user->add_subcommand("import", "Add the users of a password file of memcached's");
+  import->fallthrough();
+  import->add_option("FILE", options.import.password_file, "Lines of user:password")->required();
+  import->add_option("--role", options.import.roles, "A role of each of them; may be repeated")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  import
+      ->add_option("--format", options.import.format,
+                   "auth-file (memcached -Y) or pwdb (MEMCACHED_SASL_PWDB)")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, conf::PasswordFormat>{
+          {"auth-file", conf::PasswordFormat::AuthFile}, {"pwdb", conf::PasswordFormat::Pwdb}}));
+  add_iterations(*import, options.import.iterations);
 
   user->add_subcommand("list", "List the users and their secrets")->fallthrough();
 }
@@ -141,6 +156,10 @@ int run(const CLI::App& app, Options& options) {
   if (user.got_subcommand("forget")) {
     options.forget.config_file = options.config_file;
     return user_forget(options.forget);
+  }
+  if (user.got_subcommand("import")) {
+    options.import.config_file = options.config_file;
+    return user_import(options.import);
   }
   if (user.got_subcommand("list")) return user_list(options.config_file);
   options.passwd.config_file = options.config_file;

@@ -1,11 +1,14 @@
 #include "proxy/user_command.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <expected>
 #include <ranges>
 #include <span>
@@ -16,6 +19,7 @@
 #include "auth/expiry.hpp"
 #include "conf/config.hpp"
 #include "conf/edit.hpp"
+#include "conf/file.hpp"
 #include "conf/secret.hpp"
 #include "proxy/config_file.hpp"
 #include "proxy/new_password.hpp"
@@ -199,6 +203,44 @@ int user_forget(const UserForgetOptions& options) {
     return fail(EX_SOFTWARE, "the file is not as it was meant to become; nothing was changed");
   if (const auto replaced = file->replace(text.reveal()); !replaced)
     return fail(EX_CANTCREAT, replaced.error());
+  return EX_OK;
+}
+
+int user_import(const UserImportOptions& options) {
+  const Fd opened{::open(options.password_file.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (!opened)
+    return fail(EX_NOINPUT, fmt::format("opening {}: {}", options.password_file, std::strerror(errno)));
+  const auto read = conf::read_file(opened.get());
+  if (!read) return fail(EX_NOINPUT, fmt::format("reading {}: {}", options.password_file, read.error()));
+  if (read->reveal().size() > conf::kMaxFile)
+    return fail(EX_DATAERR, fmt::format("{} has more than {} bytes", options.password_file, conf::kMaxFile));
+  auto file = ConfigFile::open(options.config_file);
+  if (!file) return fail(EX_NOINPUT, file.error());
+  const auto before = conf::parse(file->text().reveal(), options.config_file);
+  if (!before) return fail(before.error());
+
+  auto imported =
+      conf::read_password_file(read->reveal(), options.password_file, options.format, kMaxPassword);
+  for (const conf::ImportedUser& each : imported.users) {
+    if (user_named(*before, each.name) != nullptr)
+      imported.problems.push_back(
+          {options.password_file, each.place, "the configuration has a user of this name"});
+  }
+  for (const auto& problem : imported.problems) fmt::print(stderr, "{}\n", conf::format(problem));
+  if (!imported.problems.empty()) return fail(EX_DATAERR, "nothing was changed");
+
+  conf::Secret text = file->text();
+  for (const conf::ImportedUser& each : imported.users) {
+    const auto secrets = verifiers_of(each.password, options.iterations);
+    text = conf::Secret{conf::with_user(text.reveal(), conf::user_block(each.name, secrets, options.roles))};
+  }
+  const auto after = check(text.reveal(), options.config_file);
+  if (!after) return fail(after.error());
+  if (after->users.size() != before->users.size() + imported.users.size())
+    return fail(EX_SOFTWARE, "the file is not as it was meant to become; nothing was changed");
+  if (const auto replaced = file->replace(text.reveal()); !replaced)
+    return fail(EX_CANTCREAT, replaced.error());
+  fmt::print("{} users added\n", imported.users.size());
   return EX_OK;
 }
 

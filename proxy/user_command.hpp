@@ -1,5 +1,5 @@
-// `mcgate user add`, `passwd`, `forget` and `list`: users and their verifiers, written into the configuration
-// file.
+// `mcgate user add`, `passwd`, `forget`, `import` and `list`: users and their verifiers, written into the
+// configuration file.
 //
 // A password comes from a prompt (twice, without echo) or, if stdin is no terminal, from one line of it;
 // never from an argument, which others could see. The file is replaced whole, at once, and only by one that
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "auth/verifier.hpp"
+#include "conf/password_file.hpp"
 
 namespace mcgate::proxy {
 
@@ -43,6 +44,16 @@ struct UserForgetOptions {
 };
 // Takes secrets away from a user, by which nobody logs in any more.
 int user_forget(const UserForgetOptions& options);
+
+struct UserImportOptions {
+  std::string config_file;
+  std::string password_file;
+  std::vector<std::string> roles;  // of each of them
+  conf::PasswordFormat format = conf::PasswordFormat::Either;
+  std::uint32_t iterations = auth::kDefaultIterations;
+};
+// Adds the users of one of memcached's password files, all of them or, with a line for each problem, none.
+int user_import(const UserImportOptions& options);
 
 // Prints users and their secrets: one line for each secret, and one for a user who has none.
 int user_list(const std::string& config_file);

@@ -230,6 +230,33 @@ TEST_CASE("user add --print: the block on stdout, and no file touched or needed"
   CHECK(logs_in(std::string{kConfig} + drawn.out, "alice", drawn.err.substr(0, 43)));
 }
 
+TEST_CASE("user import: all of the users, or none") {
+  Workshop shop;
+  const auto file = shop.config() + ".passwords";
+  UserImportOptions options{shop.config(), file, {}, conf::PasswordFormat::Either, auth::kMinIterations};
+  const auto import = [&](const std::string& text) {
+    std::ofstream{file} << text;
+    return shop.run("", [&] { return user_import(options); });
+  };
+  const auto good = import("alice:one\nbob:two words\n");
+  CHECK(good.code == EX_OK);
+  CHECK(good.out == "2 users added\n");
+  const auto text = Workshop::read(shop.config());
+  CHECK(text.starts_with(kConfig));
+  CHECK(logs_in(text, "alice", "one"));
+  CHECK(logs_in(text, "bob", "two words"));
+  CHECK_FALSE(text.contains("two words"));
+
+  const auto bad = import("carol:hunter2\nalice:hunter2\nhunter2\n");
+  CHECK(bad.code == EX_DATAERR);
+  CHECK(bad.err.contains(":2:1: the configuration has a user of this name"));
+  CHECK(bad.err.contains(":3:1: there is no colon"));
+  CHECK_FALSE(bad.err.contains("hunter2"));
+  options.roles = {"nothing"};
+  CHECK(import("carol:x\n").code == EX_DATAERR);
+  CHECK(Workshop::read(shop.config()) == text);
+}
+
 TEST_CASE("user passwd: another password, with or without the one before") {
   Workshop shop;
   REQUIRE(shop.run("first\n", [&] { return user_add(add_options(shop, "alice")); }).code == EX_OK);
