@@ -171,6 +171,10 @@ void read_limits(PlacedTable table, Limits& limits, Problems& problems) {
   reader.integer("requests_in_flight", limits.requests_in_flight);
   reader.integer("link_output_bytes", limits.link_output_bytes);
   reader.integer("streams", limits.streams);
+  reader.integer("sessions_per_address", limits.sessions_per_address);
+  reader.integer("strangers", limits.strangers);
+  reader.integer("worker_bytes", limits.worker_bytes);
+  reader.integer("write_bytes_per_second", limits.write_bytes_per_second);
 
   // Less would be a value that is allowed and can never pass.
   const auto must_hold_a_value = [&](std::string_view name, std::size_t bytes) {
@@ -180,6 +184,7 @@ void read_limits(PlacedTable table, Limits& limits, Problems& problems) {
   };
   must_hold_a_value("session_output_bytes", limits.session_output_bytes);
   must_hold_a_value("link_output_bytes", limits.link_output_bytes);
+  if (limits.worker_bytes != 0) must_hold_a_value("worker_bytes", limits.worker_bytes);
 }
 
 void read_log(PlacedTable table, Log& log, Problems& problems) {

@@ -103,6 +103,10 @@ struct Limits {
   std::size_t requests_in_flight = 1024;          // per session
   std::size_t link_output_bytes = 67'108'864;     // requests waiting for memcached, per link
   std::size_t streams = 8;                        // watch, lru_crawler metadump; per worker
+  std::size_t sessions_per_address = 0;           // 0: as sessions
+  std::size_t strangers = 0;                      // who have not logged in; 0: as sessions
+  std::size_t worker_bytes = 1'073'741'824;       // waiting in all sessions of a worker; 0: no bound
+  std::size_t write_bytes_per_second = 256;       // the least that a client reads of what waits for it
 };
 
 enum class LogFormat : std::uint8_t { Logfmt, Json };

@@ -83,8 +83,18 @@ std::string_view name(Bound bound) {
   switch (bound) {
     case Bound::Sessions:
       return "limits.sessions";
+    case Bound::AddressSessions:
+      return "limits.sessions_per_address";
+    case Bound::Strangers:
+      return "limits.strangers";
     case Bound::SessionOutput:
       return "limits.session_output_bytes";
+    case Bound::WorkerBytes:
+      return "limits.worker_bytes";
+    case Bound::RequestsInFlight:
+      return "limits.requests_in_flight";
+    case Bound::LinkOutput:
+      return "limits.link_output_bytes";
     case Bound::Streams:
       return "limits.streams";
     case Bound::LoginQueue:
@@ -99,6 +109,8 @@ std::string_view name(Bound bound) {
       return "timeouts.request_seconds";
     case Bound::WriteTime:
       return "timeouts.write_seconds";
+    case Bound::WriteRate:
+      return "limits.write_bytes_per_second";
     case Bound::IdleTime:
       return "timeouts.idle_seconds";
     case Bound::Ahead:

@@ -24,11 +24,13 @@ enum class Metric : std::uint8_t {
   MalformedRequests,
   Logins,
   Sessions,
+  Strangers,
   SessionsAccepted,
   SessionsClosed,
   ClientsFromElsewhere,
   BytesReceived,
   BytesSent,
+  BytesWaiting,
   BoundHits,
   UpstreamLinks,
   UpstreamConnects,
@@ -69,7 +71,12 @@ inline constexpr std::size_t kEndings = 8;
 // The bounds that a client can reach; named as the configuration names them.
 enum class Bound : std::uint8_t {
   Sessions,
+  AddressSessions,
+  Strangers,
   SessionOutput,
+  WorkerBytes,
+  RequestsInFlight,
+  LinkOutput,
   Streams,
   LoginQueue,
   LoginThrottle,
@@ -77,6 +84,7 @@ enum class Bound : std::uint8_t {
   LoginTime,
   RequestTime,
   WriteTime,
+  WriteRate,
   IdleTime,
   Ahead,
   Descriptors,
@@ -88,7 +96,7 @@ enum class Bound : std::uint8_t {
   Bytes,
   Connections,
 };
-inline constexpr std::size_t kBounds = 19;
+inline constexpr std::size_t kBounds = static_cast<std::size_t>(Bound::Connections) + 1;
 std::string_view name(Bound bound);
 
 // Why a link to memcached has failed.
@@ -105,7 +113,7 @@ inline constexpr std::size_t kReloadOutcomes = 2;
 
 // The protocol of a link: text and meta, or binary.
 inline constexpr std::size_t kLinkProtocols = 2;
-inline constexpr std::size_t link_protocol(protocol::Dialect dialect) {
+constexpr std::size_t link_protocol(protocol::Dialect dialect) {
   return dialect == protocol::Dialect::Binary ? 1 : 0;
 }
 
@@ -144,11 +152,13 @@ inline constexpr auto kMetrics = std::to_array<MetricRow>({
     {Metric::MalformedRequests,    kCounter, "mcgate_malformed_requests_total",     "Requests that could not be understood, or came as text before the log-in"},
     {Metric::Logins,               kCounter, "mcgate_logins_total",                 "Log-ins that came to an end", {"proof", kLoginProofs, proof_label}, {"outcome", kLoginOutcomes, login_label}},
     {Metric::Sessions,             kGauge,   "mcgate_sessions",                     "Clients connected"},
+    {Metric::Strangers,            kGauge,   "mcgate_strangers",                    "Clients connected that have not logged in"},
     {Metric::SessionsAccepted,     kCounter, "mcgate_sessions_accepted_total",      "Clients that were taken"},
     {Metric::SessionsClosed,       kCounter, "mcgate_sessions_closed_total",        "Sessions that have ended", {"reason", kEndings, ending_label}},
     {Metric::ClientsFromElsewhere, kCounter, "mcgate_clients_from_elsewhere_total", "Clients closed at once, as the listener's networks do not hold them"},
     {Metric::BytesReceived,        kCounter, "mcgate_client_received_bytes_total",  "Bytes from clients, after TLS"},
     {Metric::BytesSent,            kCounter, "mcgate_client_sent_bytes_total",      "Bytes to clients, before TLS"},
+    {Metric::BytesWaiting,         kGauge,   "mcgate_client_waiting_bytes",         "Requests and replies that wait in sessions"},
     {Metric::BoundHits,            kCounter, "mcgate_bound_hits_total",             "How often a bound was reached", {"bound", kBounds, bound_label}},
     {Metric::UpstreamLinks,        kGauge,   "mcgate_upstream_links",               "Connections to memcached that are up", {"protocol", kLinkProtocols, link_protocol_label}},
     {Metric::UpstreamConnects,     kCounter, "mcgate_upstream_connects_total",      "Connections to memcached begun", {"protocol", kLinkProtocols, link_protocol_label}},
@@ -212,15 +222,21 @@ class alignas(64) Counters {
   std::uint64_t value(std::size_t cell) const { return cells_[cell].load(std::memory_order_relaxed); }
 
  private:
-  template <Metric M, typename... Labels>
-  static constexpr std::size_t index(Labels... labels) {
-    constexpr const MetricRow& metric = row(M);
-    constexpr std::size_t wanted = metric.first.name.empty() ? 0 : metric.second.name.empty() ? 1 : 2;
-    static_assert(sizeof...(Labels) == wanted, "a value for each label");
-    std::size_t at = 0;
-    std::size_t position = 0;
-    ((at = (position++ == 0 ? 0 : at * metric.second.count) + static_cast<std::size_t>(labels)), ...);
-    return first_cell(static_cast<std::size_t>(M)) + at;
+  template <Metric M>
+  static constexpr std::size_t index() {
+    static_assert(row(M).first.name.empty());
+    return first_cell(static_cast<std::size_t>(M));
+  }
+  template <Metric M, typename First>
+  static constexpr std::size_t index(First first) {
+    static_assert(!row(M).first.name.empty() && row(M).second.name.empty());
+    return first_cell(static_cast<std::size_t>(M)) + static_cast<std::size_t>(first);
+  }
+  template <Metric M, typename First, typename Second>
+  static constexpr std::size_t index(First first, Second second) {
+    static_assert(!row(M).second.name.empty());
+    return first_cell(static_cast<std::size_t>(M)) + static_cast<std::size_t>(first) * row(M).second.count +
+           static_cast<std::size_t>(second);
   }
 
   std::array<std::atomic<std::uint64_t>, kCells> cells_{};

@@ -21,10 +21,6 @@ constexpr std::size_t kStrangerBytes = 4096;
 // How often a session must have been read from before it keeps its buffers: many log in, ask once and idle,
 // and what each of them frees late lies scattered over the heap, which never shrinks then.
 constexpr std::uint8_t kBusyReads = 4;
-// How long a session that idles keeps its buffers for what may come next.
-constexpr std::chrono::milliseconds kKeepBuffers{200};
-// How long a client has to see that we have ended.
-constexpr std::chrono::seconds kLinger{2};
 
 }  // namespace
 
@@ -34,10 +30,12 @@ Session::Session(Worker& worker, SessionId id, std::size_t listener, Fd fd, cons
       listener_{listener},
       peer_{peer},
       transport_{std::move(fd), worker.snapshot().tls[listener].context.get(), worker.tls_bio()},
+      stranger_{worker},
       phase_since_{worker.now()},
       last_active_{worker.now()} {
   read_event_ = make_event<&Session::on_readable>(worker.base(), transport_.fd(), EV_READ | EV_PERSIST, this);
   if (this->listener().is_for_proxies()) transport_.expect_preface(peer);
+  stranger_.set(true);
   if (transport_.established()) on_established();
   watch_for_input();
 }
@@ -88,6 +86,7 @@ void Session::become(Phase next) {
            std::holds_alternative<LoggingIn>(phase);
   };
   if (!(nobody(phase_) && nobody(next))) phase_since_ = worker_.now();
+  stranger_.set(of_stranger(next));
   phase_ = std::move(next);
 }
 
@@ -125,6 +124,7 @@ void Session::on_readable() {
     close_at(Bound::Ahead);
   } else {
     if (!output_.empty() || transport_.pending()) worker_.mark(id_);
+    account();
     watch_for_input();
   }
 }
@@ -191,6 +191,8 @@ std::size_t Session::serve(std::string_view input) {
       break;
     }
     if (!can_serve() || (windows_ && !send_window(*windows_))) {
+      if (queue_.load() >= worker_.snapshot().keys_in_flight)
+        worker_.counters().add<Metric::BoundHits>(1, Bound::RequestsInFlight);
       held_back_ = true;
       break;
     }
@@ -300,11 +302,13 @@ void Session::flush() {
     if (closed_) return;
   }
   input_.release_if_empty(transport_.kept_bytes());
+  account();
   watch_for_input();
 }
 
 bool Session::write() {
   const std::size_t before = output_.size();
+  const std::size_t waited = waiting_output();
   if (!transport_.write(output_)) {
     log_lost_client();
     close_now(Ending::Lost);
@@ -314,10 +318,11 @@ bool Session::write() {
     worker_.counters().add<Metric::BytesSent>(before - output_.size());
     last_active_ = worker_.now();
   }
-  if (!transport_.pending() && output_.empty()) {
+  const std::size_t waits = waiting_output();
+  if (waits == 0) {
     unwritten_since_.reset();
   } else {
-    if (!unwritten_since_ || output_.size() < before) unwritten_since_ = worker_.now();
+    watch_writing(waited - std::min(waited, waits));
     if (!write_event_)
       write_event_ = make_event<&Session::on_writable>(worker_.base(), transport_.fd(), EV_WRITE, this);
     add_event(write_event_);
@@ -347,15 +352,12 @@ void Session::close_after_answers(Ending why) {
   worker_.mark(id_);
 }
 
-void Session::close_at(Bound bound) {
-  worker_.counters().add<Metric::BoundHits>(1, bound);
-  close_now(Ending::Bound);
-}
-
 void Session::close_now(Ending why) {
   if (closed_) return;
   closed_ = true;
   worker_.counters().add<Metric::SessionsClosed>(1, ending_.value_or(why));
+  stranger_.set(false);
+  worker_.hold(std::exchange(held_, 0), 0);
   read_event_.reset();
   write_event_.reset();
   if (in<Streaming>()) worker_.end_lease(id_);
@@ -390,49 +392,6 @@ void Session::rest() {
   input_.release_if_empty(0);
   output_.release_if_empty(0);
   worker_.shared().rested.fetch_add(1, std::memory_order_relaxed);
-}
-
-Clock::time_point Session::tick(Clock::time_point now) {
-  if (closed_) return now;
-  if (attested_ && std::time(nullptr) >= attested_->expires) {
-    worker_.log().info(
-        "session_revoked",
-        {{"user", user_name()}, {"peer", auth::format(peer_)}, {"reason", "its certificate has expired"}});
-    close_now(Ending::Revoked);
-    return now;
-  }
-  if (has_expired()) {
-    revoke();
-    return now;
-  }
-  if (transport_.keeps_buffers() && now - last_active_ > kKeepBuffers && idle()) rest();
-  const conf::Timeouts& timeouts = worker_.config().timeouts;
-  const auto past = [now](Clock::time_point since, std::chrono::milliseconds limit) {
-    return limit.count() != 0 && now - since > limit;
-  };
-  if (in<Lingering>() && past(phase_since_, kLinger)) {
-    close_now(Ending::Client);
-    return now;
-  }
-  Bound bound{};
-  if (in<Handshaking>() && past(phase_since_, timeouts.handshake)) {
-    bound = Bound::HandshakeTime;
-  } else if ((in<Unidentified>() || logging_in()) && past(phase_since_, timeouts.login)) {
-    bound = Bound::LoginTime;
-  } else if (unwritten_since_ && past(*unwritten_since_, timeouts.write)) {
-    bound = Bound::WriteTime;
-  } else if (partial_since_ && past(*partial_since_, timeouts.request)) {
-    bound = Bound::RequestTime;
-  } else if (idle() && past(last_active_, timeouts.idle)) {
-    bound = Bound::IdleTime;
-  } else if (only_idles()) {
-    return timeouts.idle.count() != 0 ? last_active_ + timeouts.idle : Clock::time_point::max();
-  } else {
-    return now;
-  }
-  worker_.log().debug("client_timed_out", {{"peer", auth::format(peer_)}, {"limit", name(bound)}});
-  close_at(bound);
-  return now;
 }
 
 }  // namespace mcgate::proxy

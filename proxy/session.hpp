@@ -66,6 +66,10 @@ class Session {
   void flush();
   // Looks at time-outs. When to look again, if nothing happens to the session before.
   Clock::time_point tick(Clock::time_point now);
+  // Bytes of input and output that wait here, as they were at the end of its last turn.
+  std::size_t held() const { return held_; }
+  // The worker holds too much, and of that this holds most.
+  void close_for_room() { close_at(Bound::WorkerBytes); }
   // Answers what was asked and ends.
   void drain();
   // The worker's snapshot is another: who may no longer be here, or be who it was, is closed.
@@ -122,6 +126,20 @@ class Session {
   };
   using Phase =
       std::variant<Handshaking, Unidentified, Delayed, LoggingIn, Serving, Streaming, Draining, Lingering>;
+
+  // Counts it among those who have not logged in, as long as it is.
+  class Stranger {
+   public:
+    explicit Stranger(Worker& worker) : worker_{worker} {}
+    ~Stranger() { set(false); }
+    Stranger(const Stranger&) = delete;
+    Stranger& operator=(const Stranger&) = delete;
+    void set(bool is);
+
+   private:
+    Worker& worker_;
+    bool is_ = false;
+  };
 
   template <typename P>
   bool in() const {
@@ -218,7 +236,6 @@ class Session {
   // carry_out() for whoever has such limits; `bytes` of input were the request.
   bool carry_out_metered(Action action, protocol::Request& request, std::size_t bytes);
   void charge_reply(std::size_t bytes);
-  void on_limit(Bound limit, std::string_view user);
 
   // --- log-ins (session_login.cpp)
   static bool allows_rest(const auth::Policy& policy, const Windows& windows);
@@ -254,13 +271,24 @@ class Session {
   bool too_many_failures() const;
   void on_refused(const protocol::Caller& caller, const auth::Refused& refused);
 
+  // --- bounds (session_bounds.cpp)
+  void reached(Bound bound) const;
+  void close_at(Bound bound);
+  // Whether what it is in is of a client that has not logged in.
+  static bool of_stranger(const Phase& phase);
+  std::size_t waiting_output() const { return output_.size() + transport_.pending_bytes(); }
+  // What waits here has changed.
+  void account();
+  // Some output was taken by the socket, or none.
+  void watch_writing(std::size_t taken);
+  std::optional<Bound> overdue(Clock::time_point now) const;
+
   // --- the end (session.cpp)
   bool write();
   void linger();
   // Of several reasons the first is counted.
   void close_after_answers(Ending why);
   void close_now(Ending why);
-  void close_at(Bound bound);
   void watch_for_input();
 
   Worker& worker_;
@@ -279,6 +307,7 @@ class Session {
   std::optional<Ending> ending_;  // while it is about to end
 
   Phase phase_ = Handshaking{};
+  Stranger stranger_;
   std::optional<protocol::Dialect> protocol_;  // Text or Binary, from the first byte
   bool had_request_ = false;
   std::uint32_t turn_ = 0;               // of its worker's, in which it was served last
@@ -299,8 +328,11 @@ class Session {
 
   Clock::time_point phase_since_;
   Clock::time_point last_active_;
-  std::optional<Clock::time_point> partial_since_;    // a request has begun and not ended
-  std::optional<Clock::time_point> unwritten_since_;  // the client does not read
+  std::optional<Clock::time_point> partial_since_;  // a request has begun and not ended
+  // Output waits for the client; begins anew whenever it has read enough since.
+  std::optional<Clock::time_point> unwritten_since_;
+  std::size_t read_since_ = 0;  // bytes it has read since then
+  std::size_t held_ = 0;
 };
 
 }  // namespace mcgate::proxy

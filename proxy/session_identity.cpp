@@ -15,10 +15,13 @@ using conf::ClientCertificate;
 
 void Session::on_client_known(const auth::Peer& client) {
   peer_ = client;
-  if (!from_elsewhere()) return;
-  worker_.counters().add<Metric::ClientsFromElsewhere>(1);
-  worker_.log().debug("client_from_elsewhere", {{"peer", auth::format(peer_)}});
-  close_now(Ending::Lost);
+  if (from_elsewhere()) {
+    worker_.counters().add<Metric::ClientsFromElsewhere>(1);
+    worker_.log().debug("client_from_elsewhere", {{"peer", auth::format(peer_)}});
+    close_now(Ending::Lost);
+  } else if (!worker_.count_address(id_, peer_)) {
+    close_at(Bound::AddressSessions);
+  }
 }
 
 bool Session::from_elsewhere() const {

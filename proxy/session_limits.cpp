@@ -12,7 +12,7 @@ using protocol::Refusal;
 bool Session::serve_as(auth::Identity identity, const auth::User& user) {
   auto connected = auth::Connected::take(worker_.shared().usages.of(user.name), user.limits.connections);
   if (!connected) {
-    on_limit(Bound::Connections, user.name);
+    worker_.reached(Bound::Connections, peer_, user.name);
     become(Unidentified{.exchange = {}, .full = true});
     return false;
   }
@@ -55,13 +55,6 @@ void Session::charge_reply(std::size_t bytes) {
   const Serving* somebody = serving();
   if (somebody == nullptr || !somebody->user->limits.bytes) return;
   somebody->connected.usage().bytes.take(*somebody->user->limits.bytes, bytes, worker_.now());
-}
-
-void Session::on_limit(Bound limit, std::string_view user) {
-  worker_.counters().add<Metric::BoundHits>(1, limit);
-  if (!worker_.client_log().allow(worker_.now())) return;
-  worker_.log().warning("limit_exceeded",
-                        {{"user", user}, {"peer", auth::format(peer_)}, {"limit", name(limit)}});
 }
 
 }  // namespace mcgate::proxy

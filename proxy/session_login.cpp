@@ -124,7 +124,7 @@ void Session::submit(LoginAttempt attempt, bool had_turn) {
   };
   const std::string who = peer_.unix_socket ? "unix" : conf::format(peer_.ip);
   if (worker_.shared().runners.submit(who, wanted, std::move(job))) return;
-  worker_.counters().add<Metric::BoundHits>(1, Bound::LoginQueue);
+  reached(Bound::LoginQueue);
   become(Unidentified{});
   refuse(caller, Refusal::Busy);
 }

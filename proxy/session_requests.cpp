@@ -71,7 +71,7 @@ bool Session::on_request(protocol::Request& request, std::size_t bytes) {
   const bool goes_on = action == Action::Forward || action == Action::Stream || action == Action::AnswerMiss;
   const bool metered = goes_on && serving()->user->metered();
   if (const auto limit = metered ? exceeded(request, *serving()) : std::nullopt) {
-    on_limit(limit->bound, user_name());
+    reached(limit->bound);
     refuse(request.caller, limit->refusal);
     worker_.counters().add<Metric::Requests>(1, command, Verdict::Limited);
     return true;
@@ -101,7 +101,7 @@ bool Session::on_broken(const protocol::Request& request, const protocol::Broken
     queue_.say(broken.reply);
   } else if (in<Serving>()) {
     using enum protocol::Broken::Bound;
-    if (broken.bound != None) on_limit(broken.bound == Keys ? Bound::Keys : Bound::ValueBytes, user_name());
+    if (broken.bound != None) reached(broken.bound == Keys ? Bound::Keys : Bound::ValueBytes);
     queue_.say(broken.reply);
   } else {
     refuse(request.caller, Refusal::Unauthenticated);
@@ -173,6 +173,7 @@ bool Session::forward(const protocol::Request& request) {
     return true;
   }
   if (link.congested()) {
+    worker_.counters().add<Metric::BoundHits>(1, Bound::LinkOutput);
     link.wake_when_clear(id_);
     return false;
   }
@@ -181,7 +182,11 @@ bool Session::forward(const protocol::Request& request) {
     return true;
   }
   const std::size_t most = window();
-  if (queue_.in_flight() != 0 && queue_.load() + request.keys.size() > most) return false;
+  if (queue_.in_flight() != 0 && queue_.load() + request.keys.size() > most) {
+    if (queue_.load() + request.keys.size() > worker_.snapshot().keys_in_flight)
+      worker_.counters().add<Metric::BoundHits>(1, Bound::RequestsInFlight);
+    return false;
+  }
   const bool divisible = protocol::row(request.caller.command).reply == protocol::ReplyShape::Values;
   if (divisible && request.keys.size() > most) {
     open_windows(request);
@@ -208,6 +213,7 @@ bool Session::send_window(Windows& windows) {
     return true;
   }
   if (link.congested()) {
+    worker_.counters().add<Metric::BoundHits>(1, Bound::LinkOutput);
     link.wake_when_clear(id_);
     return false;
   }
@@ -243,7 +249,7 @@ bool Session::stream(const protocol::Request& request) {
   }
   Link* link = worker_.lease(id_, request);
   if (link == nullptr) {
-    worker_.counters().add<Metric::BoundHits>(1, Bound::Streams);
+    reached(Bound::Streams);
     refuse(request.caller, Refusal::Busy);
     return true;
   }
@@ -274,11 +280,6 @@ void Session::on_reply_part(std::size_t bytes) {
   charge_reply(bytes);
   weigh(bytes);
   if (output_.size() > worker_.config().limits.session_output_bytes) {
-    if (worker_.client_log().allow(worker_.now()))
-      worker_.log().warning("client_too_slow", {{"peer", auth::format(peer_)},
-                                                {"user", user_name()},
-                                                {"waiting_bytes", output_.size()},
-                                                {"limit", name(Bound::SessionOutput)}});
     close_at(Bound::SessionOutput);
     return;
   }

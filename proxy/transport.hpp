@@ -66,6 +66,7 @@ class Transport {
   bool write(Buffer& out);
   // Bytes taken over from `out` but not yet sent.
   bool pending() const { return !sealed_.empty(); }
+  std::size_t pending_bytes() const { return sealed_.size(); }
 
   // Buffers, TLS's and our own, are given back as soon as they are empty, but between these two.
   void keep_buffers();

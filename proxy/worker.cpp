@@ -1,5 +1,6 @@
 #include "proxy/worker.hpp"
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
@@ -25,11 +26,16 @@ constexpr std::size_t kRawBytes = 262'144;
 static_assert(kRawBytes >= Transport::kReadBytes);
 constexpr int kAcceptsPerTurn = 16;  // so that a flood of connections does not stop those there are
 constexpr std::uint32_t kClientLinesPerSecond = 20;
+constexpr std::uint32_t kBoundLinesPerSecond = 20;  // of each
 
 event_base* make_base() {
   event_base* base = event_base_new();
   if (base == nullptr) throw std::bad_alloc{};
   return base;
+}
+
+Fd open_reserve() {
+  return Fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
 }
 
 }  // namespace
@@ -65,6 +71,8 @@ Worker::Worker(std::uint32_t number, Shared& shared, std::shared_ptr<const Snaps
       base_{make_base()},
       jitter_{std::random_device{}()},
       client_log_{kClientLinesPerSecond},
+      bound_log_(kBounds, RateLimit{kBoundLinesPerSecond}),
+      reserve_{open_reserve()},
       raw_(kRawBytes),
       plain_(Transport::kPlainBytes),
       tls_bio_{Transport::make_bio()} {
@@ -138,13 +146,25 @@ bool Worker::accept_next(Acceptor& acceptor) {
   }
   const int error = errno;
   if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
-    counters_.add<Metric::BoundHits>(1, Bound::Descriptors);
-    if (client_log_.allow(now())) log().error("accept_failed", {{"reason", std::strerror(error)}});
-    stop_accepting();
-    const timeval pause = to_timeval(kAcceptPause);
-    add_event(pause_event_, &pause);
+    on_no_descriptors(acceptor, std::strerror(error));
   }
   return error == ECONNABORTED || error == EINTR;
+}
+
+// Without a pause the loop would turn for nothing: who waits in the listening socket's queue keeps it
+// readable.
+void Worker::on_no_descriptors(const Acceptor& acceptor, std::string_view reason) {
+  counters_.add<Metric::BoundHits>(1, Bound::Descriptors);
+  if (bound_log_[static_cast<std::size_t>(Bound::Descriptors)].allow(now()))
+    log().error(
+        "accept_failed",
+        {{"reason", reason}, {"limit", name(Bound::Descriptors)}, {"sessions", shared_.sessions.load()}});
+  reserve_.reset();
+  accept_one(acceptor.fd.get());  // and closes it: it learns at once instead of waiting in vain
+  reserve_ = open_reserve();
+  stop_accepting();
+  const timeval pause = to_timeval(kAcceptPause);
+  add_event(pause_event_, &pause);
 }
 
 void Worker::on_pause_over() {
@@ -162,26 +182,82 @@ void Worker::admit(std::size_t listener, Fd fd, const auth::Peer& peer) {
     log().debug("client_from_elsewhere", {{"peer", auth::format(peer)}});
     return;
   }
-  if (shared_.sessions.load(std::memory_order_relaxed) >= config().limits.sessions) {
-    counters_.add<Metric::BoundHits>(1, Bound::Sessions);
-    if (client_log_.allow(now()))
-      log().warning("too_many_sessions", {{"peer", auth::format(peer)}, {"limit", "limits.sessions"}});
-    return;
-  }
   if (free_places_.empty()) {
     const auto index = static_cast<std::uint32_t>(places_.size());
     places_.emplace_back();
     free_places_.push_back(index);
   }
+  if (const auto bound = no_room()) {
+    reached(*bound, peer, "-");
+    return;
+  }
   const std::uint32_t index = free_places_.back();
   Place& place = places_[index];
   const SessionId id{index, place.generation};
   place.look_at = {};
-  place.session = std::make_unique<Session>(*this, id, listener, std::move(fd), peer);
+  if (!settings.is_for_proxies() && !count_address(id, peer)) {
+    reached(Bound::AddressSessions, peer, "-");
+    return;
+  }
+  try {
+    place.session = std::make_unique<Session>(*this, id, listener, std::move(fd), peer);
+  } catch (...) {
+    uncount_address(place);
+    throw;
+  }
   free_places_.pop_back();
   counters_.set<Metric::Sessions>(++sessions_);
   counters_.add<Metric::SessionsAccepted>(1);
   shared_.sessions.fetch_add(1, std::memory_order_relaxed);
+}
+
+std::optional<Bound> Worker::no_room() const {
+  const conf::Limits& limits = config().limits;
+  if (shared_.sessions.load(std::memory_order_relaxed) >= limits.sessions) return Bound::Sessions;
+  if (limits.strangers != 0 && shared_.strangers.load(std::memory_order_relaxed) >= limits.strangers)
+    return Bound::Strangers;
+  return std::nullopt;
+}
+
+bool Worker::count_address(SessionId id, const auth::Peer& client) {
+  if (!shared_.by_address.enter(client, config().limits.sessions_per_address)) return false;
+  places_[id.index].counted = client;
+  return true;
+}
+
+void Worker::uncount_address(Place& place) {
+  if (place.counted) shared_.by_address.leave(*place.counted);
+  place.counted.reset();
+}
+
+void Worker::count_stranger(bool one_more) {
+  if (one_more) {
+    shared_.strangers.fetch_add(1, std::memory_order_relaxed);
+    counters_.add<Metric::Strangers>(1);
+  } else {
+    shared_.strangers.fetch_sub(1, std::memory_order_relaxed);
+    counters_.subtract<Metric::Strangers>(1);
+  }
+}
+
+void Worker::reached(Bound bound, const auth::Peer& peer, std::string_view user) {
+  counters_.add<Metric::BoundHits>(1, bound);
+  if (!bound_log_[static_cast<std::size_t>(bound)].allow(now())) return;
+  log().warning("bound_reached", {{"limit", name(bound)}, {"peer", auth::format(peer)}, {"user", user}});
+}
+
+void Worker::make_room() {
+  const std::size_t most = config().limits.worker_bytes;
+  if (most == 0 || held_ <= most) return;
+  std::vector<SessionId> ids;
+  for (std::uint32_t i = 0; i < places_.size(); ++i) {
+    if (places_[i].session) ids.push_back({i, places_[i].generation});
+  }
+  std::ranges::sort(ids, std::ranges::greater{}, [this](SessionId id) { return session(id)->held(); });
+  for (const SessionId id : ids) {
+    if (held_ <= most) return;
+    session(id)->close_for_room();
+  }
 }
 
 Session* Worker::session(SessionId id) const {
@@ -197,8 +273,9 @@ void Worker::bury(SessionId id) {
   ++place.generation;
   place.marked = false;
   free_places_.push_back(id.index);
-  counters_.set<Metric::Sessions>(--sessions_);
+  uncount_address(place);
   shared_.sessions.fetch_sub(1, std::memory_order_relaxed);
+  counters_.set<Metric::Sessions>(--sessions_);  // last: who reads it may count on the room
 }
 
 // --- links
@@ -260,6 +337,7 @@ void Worker::end_turn() {
     }
     flushed_sessions_.clear();
   }
+  make_room();
   dead_sessions_.clear();
   dead_links_.clear();
   if (!accepting_ && !draining_ && links_tried()) start_accepting();
@@ -278,7 +356,10 @@ void Worker::on_tick() {
   for (Place& place : places_) {
     if (place.session && place.look_at <= now()) place.look_at = place.session->tick(now());
   }
-  if (const std::uint64_t suppressed = client_log_.take_suppressed(); suppressed > 0) {
+  counters_.set<Metric::BytesWaiting>(held_);
+  std::uint64_t suppressed = client_log_.take_suppressed();
+  for (RateLimit& lines : bound_log_) suppressed += lines.take_suppressed();
+  if (suppressed > 0) {
     counters_.add<Metric::LogLinesSuppressed>(suppressed);
     log().warning("lines_suppressed", {{"worker", number_}, {"count", suppressed}});
   }

@@ -22,6 +22,7 @@
 #include "auth/usage.hpp"
 #include "protocol/request.hpp"
 #include "proxy/handles.hpp"
+#include "proxy/headcount.hpp"
 #include "proxy/link.hpp"
 #include "proxy/log.hpp"
 #include "proxy/metrics.hpp"
@@ -43,6 +44,8 @@ struct Shared {
   Metrics& metrics;
   auth::Usages usages = {};
   std::atomic<std::size_t> sessions{0};
+  std::atomic<std::size_t> strangers{0};  // of them, who have not logged in
+  Headcount by_address{};
   // Sessions that gave back buffers, their own or a handshake's, since the kernel was last given what is
   // free.
   std::atomic<std::size_t> rested{0};
@@ -92,6 +95,13 @@ class Worker {
   Counters& counters() { return counters_; }
   // The budget of log lines that clients can cause.
   RateLimit& client_log() { return client_log_; }
+  // A client has reached a bound: counted, and logged with the bound's key at a bounded rate.
+  void reached(Bound bound, const auth::Peer& peer, std::string_view user);
+  // A session holds more or less than it did, or is or is not a stranger any more.
+  void hold(std::size_t before, std::size_t now) { held_ += now - before; }
+  void count_stranger(bool one_more);
+  // Counts a session to its client's address, once; false if that has as many as it may.
+  bool count_address(SessionId id, const auth::Peer& client);
   const Snapshot& snapshot() const { return *snapshot_; }
   const conf::Config& config() const { return snapshot_->config; }
   // The time of this turn: taken when first asked for.
@@ -132,7 +142,8 @@ class Worker {
     std::unique_ptr<Session> session;
     std::uint32_t generation = 0;
     bool marked = false;
-    Clock::time_point look_at{};  // when its time-outs need looking at; the epoch: at each tick
+    std::optional<auth::Peer> counted;  // in Shared::by_address; none until a proxy has said who it is
+    Clock::time_point look_at{};        // when its time-outs need looking at; the epoch: at each tick
   };
   struct Acceptor {
     Worker* worker;
@@ -149,6 +160,12 @@ class Worker {
   void start_accepting();
   void stop_accepting();
   void admit(std::size_t listener, Fd fd, const auth::Peer& peer);
+  // The bound that keeps a newcomer out, if one does.
+  std::optional<Bound> no_room() const;
+  void uncount_address(Place& place);
+  void on_no_descriptors(const Acceptor& acceptor, std::string_view reason);
+  // Closes the sessions that hold most, until limits.worker_bytes is kept.
+  void make_room();
   void end_turn();
   bool links_tried() const;
 
@@ -169,6 +186,9 @@ class Worker {
   std::optional<Clock::time_point> now_;
   std::mt19937 jitter_;
   RateLimit client_log_;
+  std::vector<RateLimit> bound_log_;  // by Bound: none takes another's lines
+  Fd reserve_;                        // given up for a moment to tell a newcomer that there are none left
+  std::size_t held_ = 0;              // bytes waiting in sessions
 
   std::vector<char> raw_;
   std::vector<char> plain_;

@@ -158,7 +158,8 @@ class NeverReading(FloodCase):
             # Each may hold its bound and what its allocator makes of it, and one value is under way.
             self.assertLess(resident(self.gate) - before, 10 * 2 * bound + 8 * MEGABYTE)
         # Whoever does not read for so long is closed, and all that was for it let go.
-        self.gate.process.wait_for("event=client_timed_out .*timeouts.write_seconds", len(greedy))
+        too_slow = r"event=bound_reached limit=(timeouts\.write_seconds|limits\.write_bytes_per_second) "
+        self.gate.process.wait_for(too_slow, len(greedy))
         self.neighbour.is_served()
         self.assert_new_ones_are_served()
 
@@ -204,7 +205,7 @@ class Masses(FloodCase):
                 self.neighbour.is_served()
                 for each in held:
                     each.close()
-        self.gate.process.wait_for("event=too_many_sessions")
+        self.gate.process.wait_for("event=bound_reached limit=limits.sessions ")
 
     def test_connects(self):
         self.start([harness.plain_listener(), harness.tls_listener()])

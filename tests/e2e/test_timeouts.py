@@ -35,7 +35,7 @@ class Timeouts(unittest.TestCase):
         return connection
 
     def wait_for_closing(self, count):
-        self.gate.process.wait_for(rf"event=client_timed_out .*limit=timeouts\.{self.limit}", count)
+        self.gate.process.wait_for(rf"event=bound_reached limit=timeouts\.{self.limit}", count)
 
     def assert_all_closed(self, connections):
         """Given as what each has sent, the connection, and what it was answered before."""

@@ -79,7 +79,7 @@ class UserLimits(unittest.TestCase):
         self.gate.process.wait_for("event=reloaded", count=done + 1)
 
     def assert_logged(self, user, limit):
-        self.gate.process.wait_for(rf"event=limit_exceeded user={user} .*limit=limits\.{limit}\b")
+        self.gate.process.wait_for(rf"event=bound_reached limit=limits\.{limit} .*user={user}\b")
 
     def test_value_size_and_keys_of_a_get(self):
         for name, most, keys in (("small", 10, 3), ("smaller", 5, 2), ("own", 20, 2)):

@@ -61,6 +61,8 @@ TEST_CASE("each mistake is named with its place") {
        "4:15: value_bytes must be an integer from 1 to 1073741824, not 1073741825"},
       {"[limits]\nvalue_bytes = 10000\nsession_output_bytes = 9999",
        "5:24: session_output_bytes (9999) must be at least value_bytes (10000)"},
+      {"[limits]\nworker_bytes = 1048575",
+       "4:16: worker_bytes (1048575) must be at least value_bytes (1048576)"},
       {"[limits]\nlink_output_bytes = 1048575",
        "4:21: link_output_bytes (1048575) must be at least value_bytes (1048576)"},
       {"[limits]\nvalue_bytes = 100000000",

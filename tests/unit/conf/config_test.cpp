@@ -87,6 +87,10 @@ session_output_bytes = 4096
 requests_in_flight = 5
 link_output_bytes = 8192
 streams = 0
+sessions_per_address = 6
+strangers = 7
+worker_bytes = 8
+write_bytes_per_second = 9
 [log]
 format = "json"
 level = "error"
@@ -158,6 +162,10 @@ allow = [{ commands = ["stats items", "flush_all"] }]
   CHECK(config.limits.requests_in_flight == 5);
   CHECK(config.limits.link_output_bytes == 8192);
   CHECK(config.limits.streams == 0);
+  CHECK(config.limits.sessions_per_address == 6);
+  CHECK(config.limits.strangers == 7);
+  CHECK(config.limits.worker_bytes == 8);
+  CHECK(config.limits.write_bytes_per_second == 9);
 
   CHECK(config.log.format == LogFormat::Json);
   CHECK(config.log.level == LogLevel::Error);

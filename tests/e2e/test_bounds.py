@@ -1,0 +1,253 @@
+"""Each bound of the configuration: what happens to who reaches it, that it is counted and logged by its key, and that
+nobody else is hurt."""
+
+import os
+import re
+import resource
+import select
+import socket
+import subprocess
+import time
+import unittest
+
+import admin
+import harness
+import wire
+from harness import PASSWORDS
+from test_proxy_protocol import LOCAL, version_1
+from wire import text_login
+
+ALICE = text_login(b"alice", PASSWORDS[b"alice"])
+LARGE = b"x" * 1_000_000
+
+
+def hits(metrics, bound):
+    return metrics[f'mcgate_bound_hits_total{{bound="{bound}"}}']
+
+
+class BoundsCase(unittest.TestCase):
+    def start(self, listeners=None, **config):
+        config = {"admin": admin.listener(), "workers": 1} | config
+        self.memcached, self.gate = harness.start(self, listeners or [harness.plain_listener()], **config)
+        self.admin = admin.Admin(config["admin"]["address"])
+
+    def connect(self, listener=0):
+        connection = self.gate.connect(listener)
+        self.addCleanup(connection.close)
+        return connection
+
+    def serving(self, listener=0):
+        connection = self.connect(listener)
+        self.assertEqual(connection.ask(ALICE), b"STORED")
+        return connection
+
+    def assert_reached(self, bound, count=1):
+        """Counted, and logged under its key."""
+        metrics = self.admin.wait_for(lambda found: hits(found, bound) >= count, f"{count} of {bound}")
+        self.assertEqual(hits(metrics, bound), count)
+        self.gate.process.wait_for(rf"event=bound_reached limit={re.escape(bound)} ")
+        return metrics
+
+
+@harness.needs_mcgate
+class Sessions(BoundsCase):
+    def test_in_all(self):
+        self.start(limits={"sessions": 3})
+        held = [self.serving() for _ in range(3)]
+        self.assertEqual(self.connect().rest(), b"")
+        self.assert_reached("limits.sessions")
+        held.pop().close()
+        self.admin.wait_for(lambda found: found["mcgate_sessions"] == 2, "one left")
+        held.append(self.serving())
+        for client in held:
+            self.assertEqual(client.get(b"alice:none"), None)
+
+    def test_of_one_address(self):
+        self.start([harness.plain_listener(), harness.unix_listener()], limits={"sessions_per_address": 2}, workers=2)
+        held = [self.serving() for _ in range(2)]
+        self.assertEqual(self.connect().rest(), b"")
+        self.assert_reached("limits.sessions_per_address")
+        other = socket.create_connection(self.gate.addresses[0], wire.TIMEOUT, ("127.0.0.2", 0))
+        self.addCleanup(other.close)
+        other.sendall(ALICE)
+        self.assertEqual(other.recv(100), b"STORED\r\n")
+        for _ in range(4):
+            self.serving(listener=1)
+        held.pop().close()
+        self.admin.wait_for(lambda found: found["mcgate_sessions"] == 6, "one left")
+        held.append(self.serving())
+        for client in held:
+            self.assertEqual(client.get(b"alice:none"), None)
+
+    def test_of_one_address_behind_a_proxy(self):
+        """Whom the proxy speaks for is counted, and the proxy for itself alone."""
+        self.start([harness.plain_listener(proxy_protocol_from=["127.0.0.0/8"], insecure_passwords=True)],
+                   limits={"sessions_per_address": 1})
+
+        def client_of(header):
+            connection = wire.Connection(self.gate.addresses[0])
+            self.addCleanup(connection.close)
+            connection.send(header + ALICE)
+            return connection
+        first, second = version_1("192.0.2.1"), version_1("192.0.2.2")
+        held = [client_of(header) for header in (first, second, LOCAL)]
+        for client in held:
+            self.assertEqual(client.line(), b"STORED")
+        self.assertEqual(client_of(first).rest(), b"")
+        self.assert_reached("limits.sessions_per_address")
+        self.gate.process.wait_for("event=bound_reached limit=limits.sessions_per_address peer=192.0.2.1:4711 ")
+        held[0].close()
+        self.admin.wait_for(lambda found: found["mcgate_sessions"] == 2, "two left")
+        self.assertEqual(client_of(first).line(), b"STORED")
+
+    def test_that_have_not_logged_in(self):
+        self.start([harness.plain_listener(), harness.tls_listener(), harness.plain_listener(anonymous="reader")],
+                   limits={"strangers": 3})
+        held = [self.serving() for _ in range(4)]
+        self.assertEqual(self.connect(2).ask(b"get alice:none\r\n"), b"END")
+        strangers = [self.connect(), self.connect(), wire.Connection(self.gate.addresses[1])]  # the last shakes no hand
+        self.addCleanup(strangers[-1].close)
+        self.admin.wait_for(lambda found: found["mcgate_strangers"] == 3, "three strangers")
+        self.assertEqual(self.connect().rest(), b"")
+        self.assert_reached("limits.strangers")
+        for client in held:
+            self.assertEqual(client.get(b"alice:none"), None)
+        # Whoever logs in makes room, and so does whoever leaves.
+        self.assertEqual(strangers[0].ask(ALICE), b"STORED")
+        late = self.connect()
+        self.assertEqual(late.ask(b"get a\r\n"), b"CLIENT_ERROR unauthenticated")
+        late.close()
+        self.admin.wait_for(lambda found: found["mcgate_strangers"] == 2, "two strangers")
+
+
+@harness.needs_mcgate
+class Bytes(BoundsCase):
+    """Unix sockets: they hold little by themselves, so what is not read waits in mcgate."""
+
+    def test_of_a_worker_are_taken_from_who_holds_most(self):
+        self.start([harness.unix_listener()],
+                   limits={"worker_bytes": 12_000_000, "session_output_bytes": 20_000_000, "value_bytes": 1_048_576})
+        other = self.serving()
+        self.assertEqual(other.set(b"alice:large", LARGE), b"STORED")
+        greedy, modest = self.serving(), self.serving()
+        modest.send(b"get alice:large\r\n" * 2)
+        self.admin.wait_for(lambda found: found["mcgate_client_waiting_bytes"] > 1_500_000, "two values wait")
+        greedy.send(b"get " + b"alice:large " * 16 + b"\r\n")
+        self.assert_reached("limits.worker_bytes")
+        self.assertLess(len(greedy.rest()), 16 * len(LARGE))
+        for _ in range(2):
+            self.assertEqual(modest.line(), b"VALUE alice:large 0 %d" % len(LARGE))
+            self.assertTrue(modest.read(len(LARGE) + 2) == LARGE + b"\r\n")
+            self.assertEqual(modest.line(), b"END")
+        self.assertEqual(other.get(b"alice:none"), None)
+        self.admin.wait_for(lambda found: found["mcgate_client_waiting_bytes"] == 0, "nothing waits")
+
+    def test_of_a_session(self):
+        """Its replies are larger than limits.value_bytes lets anyone expect: somebody else has stored them."""
+        self.start([harness.unix_listener()], limits={"session_output_bytes": 2_000_000, "value_bytes": 1000})
+        with self.memcached.connect() as direct:
+            self.assertEqual(direct.set(b"alice:large", LARGE), b"STORED")
+        other, greedy = self.serving(), self.serving()
+        greedy.send(b"get alice:large\r\n" * 10)
+        self.assert_reached("limits.session_output_bytes")
+        self.assertLess(len(greedy.rest()), 10 * len(LARGE))
+        self.assertEqual(other.get(b"alice:none"), None)
+
+    SECONDS = 2
+
+    def read_slowly(self, client, total, pause=0.1, piece=50_000):
+        """Half a megabyte a second, until all is there or the other side closes. How much it was."""
+        got = 0
+        while got < total:
+            select.select([], [], [], pause)
+            piece_read = client.socket.recv(piece)
+            if not piece_read:
+                break
+            got += len(piece_read)
+        return got
+
+    def test_read_too_slowly(self):
+        self.start([harness.unix_listener()], timeouts={"write_seconds": self.SECONDS},
+                   limits={"write_bytes_per_second": 10_000_000})
+        other = self.serving()
+        self.assertEqual(other.set(b"alice:large", LARGE), b"STORED")
+        slow = self.serving()
+        slow.send(b"get alice:large\r\n" * 8)
+        self.assertLess(self.read_slowly(slow, 8 * len(LARGE)), 8 * len(LARGE))
+        self.assert_reached("limits.write_bytes_per_second")
+        self.assertEqual(other.get(b"alice:none"), None)
+
+    def test_read_slowly_but_fast_enough(self):
+        self.start([harness.unix_listener()], timeouts={"write_seconds": self.SECONDS})
+        slow = self.serving()
+        self.assertEqual(slow.set(b"alice:large", LARGE), b"STORED")
+        slow.send(b"get alice:large\r\n" * 4)
+        answer = len(b"VALUE alice:large 0 1000000\r\n" + LARGE + b"\r\nEND\r\n")
+        self.assertEqual(self.read_slowly(slow, 4 * answer), 4 * answer)
+        self.assertEqual(slow.get(b"alice:none"), None)
+
+
+@harness.needs_mcgate
+class Waiting(BoundsCase):
+    def test_requests_in_flight(self):
+        """Who asks for more waits, gets all of it, and it is no fault of anyone's."""
+        self.start(limits={"requests_in_flight": 4})
+        client = self.serving()
+        client.send(b"get alice:none\r\n" * 40)
+        for _ in range(40):
+            self.assertEqual(client.line(), b"END")
+        self.assertGreater(hits(self.admin.metrics(), "limits.requests_in_flight"), 0)
+        self.assertNotIn("bound_reached", self.gate.process.log())
+
+
+@harness.needs_mcgate
+class Descriptors(BoundsCase):
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.gate.process.child.pid}/fd"))
+
+    def test_none_left(self):
+        """Newcomers are turned away, those who are there are served, and the loop does not turn for nothing."""
+        self.start(limits={"sessions": 100})
+        held = [self.serving() for _ in range(3)]
+        pid = self.gate.process.child.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (self.open_files(), before[1]))
+        clients = [self.connect() for _ in range(20)]
+        self.assertEqual(clients[0].rest(), b"")
+        self.gate.process.wait_for(r"event=accept_failed .*limit=descriptors")
+        for client in held:
+            self.assertEqual(client.get(b"alice:none"), None)
+        # At most one is refused every tenth of a second, so all twenty take two seconds; if it spun it were at once.
+        began = time.monotonic()
+        for client in clients[1:]:
+            self.assertEqual(client.rest(), b"")
+        elapsed = time.monotonic() - began
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        self.assertEqual(self.serving().get(b"alice:none"), None)
+        metrics = self.admin.metrics()
+        self.assertLessEqual(hits(metrics, "descriptors"), 20)
+        self.assertLessEqual(hits(metrics, "descriptors"), elapsed / 0.1 + 3)
+        self.assertEqual(self.admin.get("/readyz")[0], 200)
+
+    def run_with(self, files, sessions):
+        """mcgate, unable to raise the limit of open files over `files`: (exit status, its log)."""
+        config = harness.fresh_path(".toml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(harness.config_text(f"unix:{harness.fresh_path('.none')}", [harness.plain_listener()], workers=1,
+                                           limits={"sessions": sessions}, admin=admin.listener()))
+        # Root could raise it, so it may not be root of that.
+        command = ["setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource"] if os.geteuid() == 0 else []
+        done = subprocess.run(
+            [*command, harness.MCGATE, "serve", "-c", config], capture_output=True, text=True, check=False, timeout=60,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)))
+        return done.returncode, done.stderr
+
+    def test_not_to_be_had(self):
+        status, log = self.run_with(files=256, sessions=1000)
+        self.assertEqual(status, 71)  # EX_OSERR
+        line, = [line for line in log.splitlines() if "level=error" in line]
+        self.assertRegex(line, r"limits\.sessions = 1000 needs \d+ file descriptors; raise the limit")
+
+
+if __name__ == "__main__":
+    unittest.main()
