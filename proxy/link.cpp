@@ -394,10 +394,12 @@ void Link::tick(Clock::time_point now) {
   const conf::Upstream& upstream = worker_.config().upstream;
   if (state_ == State::Connecting || state_ == State::Probing) {
     if (now - began_ > upstream.connect_timeout)
-      fail(LinkFailure::Timeout, "no answer within the connect time-out", protocol::Refusal::UpstreamTimeout);
+      fail(LinkFailure::Timeout, "no answer within upstream.connect_timeout_seconds",
+           protocol::Refusal::UpstreamTimeout);
   } else if (state_ == State::Ready && must_progress() && !pending_.empty()) {
     if (now - pending_.front().sent_at > upstream.reply_timeout)
-      fail(LinkFailure::Timeout, "no answer within the reply time-out", protocol::Refusal::UpstreamTimeout);
+      fail(LinkFailure::Timeout, "no answer within upstream.reply_timeout_seconds",
+           protocol::Refusal::UpstreamTimeout);
   }
 }
 

@@ -221,7 +221,7 @@ class Probe(FakeCase):
         self.start(upstream_options={"connect_timeout_seconds": 1})
         self.backend.probe = lambda r: b""
         self.backend.disconnect()
-        self.gate.process.wait_for("event=upstream_still_down .*connect time-out", LINKS)
+        self.gate.process.wait_for(r"event=upstream_still_down .*upstream\.connect_timeout_seconds", LINKS)
         with self.gate.connect() as client:
             self.assertEqual(client.ask(b"get a\r\n"), UNAVAILABLE)
 

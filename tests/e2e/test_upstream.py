@@ -125,6 +125,7 @@ class Slow(UpstreamCase):
         connection = self.connect()
         self.pause_memcached()
         self.assertEqual(connection.ask(b"get alice:a\r\n"), TIMED_OUT)
+        self.gate.process.wait_for(r"event=upstream_down .*upstream\.reply_timeout_seconds")
         self.assertIn(connection.ask(b"get alice:a\r\n"), (UNAVAILABLE, TIMED_OUT))
         before = self.logged("upstream_up")
         self.resume_memcached()
