@@ -10,19 +10,11 @@
 
 #include "protocol/key.hpp"
 #include "proxy/session.hpp"
-#include "proxy/socket.hpp"
 #include "proxy/worker.hpp"
 
 namespace mcgate::proxy {
 namespace {
 
-using std::chrono::milliseconds;
-
-// Reconnecting: at once, then after 50 ms, doubling to a second, each a quarter more or less. Not at once
-// when the link is lost as soon as it is up: a memcached that greets and hangs up would be called without
-// end.
-constexpr milliseconds kFirstBackoff{50};
-constexpr milliseconds kLastBackoff{1000};
 // Requests that share one get line, at most: an error costs all of them, and no reply should grow without
 // end.
 constexpr std::size_t kLineKeys = 64;
@@ -45,11 +37,6 @@ std::size_t hash_of_key(const protocol::Request& request) {
   return std::hash<std::string_view>{}({whole.data(), end});
 }
 
-template <typename... Ts>
-struct Overload : Ts... {
-  using Ts::operator()...;
-};
-
 }  // namespace
 
 Link::Link(Worker& worker, protocol::Dialect dialect)
@@ -67,36 +54,6 @@ Link::Link(Worker& worker, SessionId lessee, const protocol::Request& request, c
 
 std::string_view Link::dialect_name() const {
   return dialect_ == protocol::Dialect::Binary ? "binary" : "text";
-}
-
-void Link::connect() {
-  began_ = worker_.now();
-  worker_.counters().add<Metric::UpstreamConnects>(1, link_protocol(dialect_));
-  auto fd = start_connect(worker_.config().upstream.address);
-  if (!fd) {
-    fail(LinkFailure::Connect, fd.error());
-    return;
-  }
-  fd_ = std::move(*fd);
-  state_ = State::Connecting;
-  read_event_ = make_event<&Link::on_readable>(worker_.base(), fd_.get(), EV_READ | EV_PERSIST, this);
-  write_event_ = make_event<&Link::on_writable>(worker_.base(), fd_.get(), EV_WRITE, this);
-  add_event(write_event_);
-}
-
-void Link::on_retry() {
-  connect();
-}
-
-void Link::start_probe() {
-  if (const int error = connect_result(fd_.get()); error != 0) {
-    fail(LinkFailure::Connect, std::strerror(error));
-    return;
-  }
-  state_ = State::Probing;
-  output_.append(dialect_ == protocol::Dialect::Binary ? protocol::binary_probe() : protocol::kTextProbe);
-  add_event(read_event_);
-  mark();
 }
 
 void Link::on_writable() {
@@ -234,56 +191,6 @@ void Link::take(std::string_view fresh) {
   input_.release_if_empty(kKeptInput);
 }
 
-std::optional<std::size_t> Link::read_probe(std::string_view input) {
-  return std::visit(Overload{
-                        [](const protocol::ProbeNeedsMore&) { return std::optional<std::size_t>{0}; },
-                        [this](const protocol::ProbeFailed& failed) -> std::optional<std::size_t> {
-                          fail(LinkFailure::Connect, "the probe was answered with: " + failed.text);
-                          return std::nullopt;
-                        },
-                        [this, input](const protocol::ProbeAnswer& answer) -> std::optional<std::size_t> {
-                          if (answer.consumed != input.size()) {
-                            fail(LinkFailure::Connect, "more than the probe asked for was answered");
-                            return std::nullopt;
-                          }
-                          const std::size_t consumed = answer.consumed;
-                          become_ready(answer);
-                          return state_ == State::Ready ? std::optional{consumed} : std::nullopt;
-                        },
-                    },
-                    protocol::read_probe(dialect_, input));
-}
-
-void Link::become_ready(const protocol::ProbeAnswer& answer) {
-  if (lessee_ && answer.version != version_) {
-    fail(LinkFailure::Connect, "the backend's version has changed");
-    return;
-  }
-  state_ = State::Ready;
-  reading_ = true;
-  tried_ = true;
-  ready_since_ = worker_.now();
-  version_ = answer.version;
-  if (!lessee_) {
-    worker_.counters().add<Metric::UpstreamLinks>(1, link_protocol(dialect_));
-    if (!std::exchange(was_up_, true) || version_text_ != answer.text)
-      worker_.log().info("upstream_up", {{"worker", worker_.number()},
-                                         {"dialect", dialect_name()},
-                                         {"address", conf::format(worker_.config().upstream.address)},
-                                         {"version", answer.text}});
-    version_text_ = answer.text;
-    return;
-  }
-  Pending& pending = pending_.push();
-  pending.session = *lessee_;
-  pending.keys = 1;
-  pending.begins_at = written_ + output_.size();
-  pending.sent_at = worker_.now();
-  pending.expected = leased_expected_;
-  output_.append(leased_request_);
-  mark();
-}
-
 std::optional<std::size_t> Link::read_replies(std::string_view input) {
   std::size_t used = 0;
   wanted_ = 0;
@@ -331,8 +238,7 @@ void Link::fail(LinkFailure failure, std::string_view reason, protocol::Refusal 
   const bool came_up = state_ == State::Ready || failure == LinkFailure::Timeout;
   worker_.counters().add<Metric::UpstreamFailures>(1, came_up ? failure : LinkFailure::Connect);
   if (!lessee_) log_down(reason);
-  if (state_ == State::Ready)
-    backoff_ = worker_.now() - ready_since_ > kFirstBackoff ? milliseconds{0} : kFirstBackoff;
+  if (state_ == State::Ready) begin_backoff();
   close(refusal);
 }
 
@@ -363,27 +269,6 @@ void Link::close(protocol::Refusal refusal) {
   } else if (Session* session = worker_.session(*lessee_)) {
     session->on_lease_over();
   }
-}
-
-// A line when it is lost, and one for each new reason why it does not come back.
-void Link::log_down(std::string_view reason) {
-  const bool was_known_down = state_ != State::Ready && tried_;
-  if (was_known_down && reason == down_reason_) return;
-  down_reason_ = reason;
-  worker_.log().warning(was_known_down ? "upstream_still_down" : "upstream_down",
-                        {{"worker", worker_.number()},
-                         {"dialect", dialect_name()},
-                         {"address", conf::format(worker_.config().upstream.address)},
-                         {"reason", reason},
-                         {"waiting", pending_.size()}});
-}
-
-void Link::schedule_retry() {
-  std::uniform_int_distribution<std::int64_t> percent{75, 125};
-  const auto wait = milliseconds{backoff_.count() * percent(worker_.jitter()) / 100};
-  backoff_ = backoff_.count() == 0 ? kFirstBackoff : std::min(backoff_ * 2, kLastBackoff);
-  const timeval span = to_timeval(wait);
-  add_event(retry_event_, &span);
 }
 
 bool Link::must_progress() const {

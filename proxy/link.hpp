@@ -84,20 +84,24 @@ class Link {
 
   void on_readable();
   void on_writable();
-  void on_retry();
-  void start_probe();
   // Both return how much of `input` is used, or nothing when the link failed meanwhile.
   std::optional<std::size_t> read_probe(std::string_view input);
   std::optional<std::size_t> read_replies(std::string_view input);
   void take(std::string_view fresh);
-  void become_ready(const protocol::ProbeAnswer& answer);
   // Closes the connection and tells all that wait on it. `refusal` is what they are told.
   void fail(LinkFailure failure, std::string_view reason,
             protocol::Refusal refusal = protocol::Refusal::UpstreamDown);
   void close(protocol::Refusal refusal);
-  void log_down(std::string_view reason);
-  void schedule_retry();
   std::string_view dialect_name() const;
+
+  // --- coming up (link_connect.cpp)
+  void on_retry();
+  void start_probe();
+  void become_ready(const protocol::ProbeAnswer& answer);
+  void log_down(std::string_view reason);
+  // A link that was up is lost.
+  void begin_backoff();
+  void schedule_retry();
 
   Worker& worker_;
   const protocol::Dialect dialect_;
