@@ -187,7 +187,7 @@ class Adviser {
            fmt::format("user {:?} has unix_users or unix_groups, and no listener is a Unix socket "
                        "that clients connect to by themselves",
                        user.name));
-    if (user.secrets.empty() && !is_anonymous && !by_certificate && !by_owner)
+    if (!user.has_password() && !is_anonymous && !by_certificate && !by_owner)
       warn(user.place,
            fmt::format("user {:?} cannot log in: it has no secret, and no listener has it as anonymous",
                        user.name));
@@ -197,7 +197,7 @@ class Adviser {
       warn(user.place, fmt::format("user {:?} has admin commands, and whoever reaches a listener that has it "
                                    "as anonymous has them too",
                                    user.name));
-    if (admin && !user.secrets.empty() && takes_passwords_in_the_clear())
+    if (admin && user.has_password() && takes_passwords_in_the_clear())
       warn(user.place,
            fmt::format("user {:?} has admin commands, and its password may cross the network without TLS: a "
                        "listener has insecure_passwords",
@@ -228,7 +228,7 @@ class Adviser {
 
   void look_at(const conf::Listener& listener) {
     const bool passwords =
-        std::ranges::any_of(config_.users, [](const conf::User& user) { return !user.secrets.empty(); });
+        std::ranges::any_of(config_.users, [](const conf::User& user) { return user.has_password(); });
     if (passwords && is_plain_and_remote(listener) && !listener.insecure_passwords)
       warn(listener.place, "without tls, this listener takes passwords from local clients only");
   }

@@ -2,6 +2,7 @@
 
 #include "auth/digest.hpp"
 #include "auth/sasl.hpp"
+#include "auth/saslauthd.hpp"
 
 namespace mcgate::auth {
 namespace {
@@ -13,6 +14,18 @@ void spend_rest(const Work& dearest, Work spent, std::string_view password) {
     const auto rest = of(all, hash) - of(spent, hash);
     if (rest > 0) pbkdf2(hash, password, "sixteen bytes...", rest);
   }
+}
+
+// After none of its own verifiers has matched.
+Outcome ask_other_source(const Directory& directory, const User& user, std::string_view password,
+                         Proof proof) {
+  const auto answer = ask_saslauthd(directory.saslauthd(), user.name, password);
+  if (!answer) {
+    // Where its own verifiers were tried the client has guessed, whatever saslauthd would say.
+    return Refused{"saslauthd cannot be asked: " + answer.error(), user.name, user.verifiers.empty()};
+  }
+  if (*answer) return Granted{Identity{user.name, proof, std::string{kSaslauthd}}};
+  return Refused{"wrong password, says saslauthd", user.name};
 }
 
 }  // namespace
@@ -31,6 +44,8 @@ Outcome check_password(const Directory& directory, const Peer& peer, std::string
     }
   }
   spend_rest(directory.dearest(), spent, password);
+  if (user != nullptr && user->asks_saslauthd && admits(*user, peer))
+    return ask_other_source(directory, *user, password, proof);
   if (user == nullptr) return Refused{"unknown user", std::string{name}};
   return Refused{std::string{why_refused(*user, peer, now)}, user->name};
 }

@@ -36,6 +36,7 @@ class Compiler {
     const Roles roles = roles_of(from);
     User user{.name = from.name,
               .enabled = from.enabled,
+              .asks_saslauthd = from.password_source == conf::PasswordSource::Saslauthd,
               .verifiers = {},
               .networks = from.networks,
               .policy = {},
@@ -140,6 +141,10 @@ const UserVerifier* live_secret(const User& user, std::string_view id,
   return found != user.verifiers.end() && found->is_live(now) ? &*found : nullptr;
 }
 
+bool still_proves(const User& user, std::string_view id, std::chrono::system_clock::time_point now) {
+  return id == kSaslauthd ? user.asks_saslauthd : live_secret(user, id, now) != nullptr;
+}
+
 const UserVerifier* scram_secret(const User& user, Hash hash, std::chrono::system_clock::time_point now) {
   const UserVerifier* first = nullptr;
   for (const UserVerifier& each : user.verifiers) {
@@ -162,6 +167,7 @@ std::expected<Directory, std::vector<conf::Problem>> Directory::build(const conf
   directory.owners_ = OwnerMap{config, problems};
   if (!problems.empty()) return std::unexpected{std::move(problems)};
   directory.decoy_key_ = config.login.decoy_key.empty() ? drawn_decoy_key() : config.login.decoy_key;
+  directory.saslauthd_ = config.login.saslauthd;
   directory.survey(config.login.mechanisms);
   return directory;
 }
@@ -171,8 +177,9 @@ void Directory::survey(const std::vector<std::string>& configured_mechanisms) {
   std::array<bool, 2> everyone{true, true};
   bool anyone = false;
   for (const auto& [name, user] : users_) {
-    if (user.verifiers.empty()) continue;
+    if (user.verifiers.empty() && !user.asks_saslauthd) continue;
     anyone = true;
+    if (user.asks_saslauthd) everyone = {false, false};
     Work work{};
     for (const auto& verifier : user.verifiers) of(work, verifier.hash) += verifier.iterations;
     for (const Hash hash : kHashes) {

@@ -29,6 +29,7 @@ namespace mcgate::auth {
 struct User {
   std::string name;
   bool enabled = true;
+  bool asks_saslauthd = false;  // for a password that none of the verifiers matches
   std::vector<UserVerifier> verifiers;
   std::vector<conf::Network> networks;
   std::shared_ptr<const Policy> policy;  // users with the same roles share one
@@ -48,6 +49,11 @@ std::string_view why_refused(const User& user, const Peer& peer, std::chrono::sy
 // The secret with that id, if it is good now; null if not.
 const UserVerifier* live_secret(const User& user, std::string_view id,
                                 std::chrono::system_clock::time_point now);
+// What stands for a secret's id where saslauthd said that the password is right; no secret has it.
+inline constexpr std::string_view kSaslauthd = "saslauthd";
+// Whether what proved the user, a secret or saslauthd by these names, still would.
+bool still_proves(const User& user, std::string_view id, std::chrono::system_clock::time_point now);
+
 // The secret that SCRAM with that hash goes by: the one that is named for it, or else the first, of those
 // that are good now.
 const UserVerifier* scram_secret(const User& user, Hash hash, std::chrono::system_clock::time_point now);
@@ -75,7 +81,8 @@ class Directory {
 
   // The SASL mechanisms to offer, strongest last is the client's choice: joined by spaces, only those
   // configured that every user with a password can use (DESIGN §11.10), and without PLAIN unless the client
-  // may send a password. Empty if nobody has a password.
+  // may send a password. SCRAM is none where one's password is saslauthd's, who needs it whole. Empty if
+  // nobody has a password.
   const std::string& mechanisms(bool may_send_password) const;
 
   // Whether it is one of those; its name, whole, is compared without case.
@@ -90,6 +97,8 @@ class Directory {
   // verifiers: these follow from their passwords and from salts that SCRAM shows to anyone, so a decoy would
   // let strangers test guesses at passwords without ever asking us.
   Verifier decoy(std::string_view name, Hash hash) const;
+
+  const conf::Saslauthd& saslauthd() const { return saslauthd_; }
 
   // What checking a wrong password costs the dearest user. check_password spends as much on every failure,
   // so that the time says nothing about the name, even where users' counts differ.
@@ -118,6 +127,7 @@ class Directory {
   std::string without_plain_;
   std::array<Face, 2> decoys_;  // by hash
   conf::Secret decoy_key_;
+  conf::Saslauthd saslauthd_;
   Work dearest_{};
 };
 

@@ -33,7 +33,9 @@ std::vector<conf::Problem> expiry_warnings(const conf::Config& config,
     const bool all_over = std::ranges::all_of(user.secrets, [&](const conf::UserSecret& secret) {
       return secret.not_after && *secret.not_after <= now;
     });
-    if (all_over && !user.secrets.empty()) warn(user.place, user, "no password is good any more");
+    const bool has_other = user.password_source != conf::PasswordSource::Secrets;
+    if (all_over && !user.secrets.empty() && !has_other)
+      warn(user.place, user, "no password is good any more");
   }
   return warnings;
 }

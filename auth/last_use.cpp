@@ -19,6 +19,7 @@ void LastUse::forget_all_but(const Directory& directory) {
   const std::lock_guard lock{mutex_};
   std::erase_if(times_, [&](const auto& entry) {
     const User* user = directory.find(entry.first.first);
+    if (user != nullptr && entry.first.second == kSaslauthd) return !user->asks_saslauthd;
     return user == nullptr ||
            std::ranges::find(user->verifiers, entry.first.second, &UserVerifier::id) == user->verifiers.end();
   });

@@ -18,7 +18,8 @@ class LastUse {
  public:
   using Time = std::chrono::system_clock::time_point;
 
-  // `secret` is the id of one of the user's verifiers, so that there are no more entries than those.
+  // `secret` is the id of one of the user's verifiers, or kSaslauthd, so that there are no more entries than
+  // those.
   void note(std::string_view user, std::string_view secret, Time now);
   // None since the start.
   std::optional<Time> of(std::string_view user, std::string_view secret) const;

@@ -41,6 +41,7 @@ struct Granted {
 struct Refused {
   std::string reason;     // for the log, never for the client; holds no secret
   std::string user = {};  // whom the client said it is, if it came that far: any bytes at all
+  bool unjudged = false;  // nobody could say whether the password is right: no failure of the client's
 };
 using Outcome = std::variant<Challenge, Granted, Refused>;
 
@@ -76,8 +77,9 @@ class SaslExchange {
 };
 
 // A password as PLAIN and the text log-in bring it, checked against all of the user's verifiers that have not
-// expired; the same work and answer for an unknown user, for one who is not enabled, whose verifiers have
-// expired, and who may not log in from that peer. Blocks.
+// expired and then, if it is this user's source, asked of saslauthd. Otherwise the same work and answer for
+// an unknown user, for one who is not enabled, whose verifiers have expired, and who may not log in from that
+// peer. Blocks.
 Outcome check_password(const Directory& directory, const Peer& peer, std::string_view user,
                        std::string_view password, Proof proof,
                        std::chrono::system_clock::time_point now = std::chrono::system_clock::now());

@@ -56,7 +56,10 @@ bool SaslCredentials::check(std::string_view name, std::string_view password) {
   if (proof_ != Proof::Plain) return false;
   claimed_ = name;
   auto outcome = check_password(*directory_, peer_, name, password, proof_);
-  if (const auto* refused = std::get_if<Refused>(&outcome)) reason_ = refused->reason;
+  if (const auto* refused = std::get_if<Refused>(&outcome)) {
+    reason_ = refused->reason;
+    unjudged_ = refused->unjudged;
+  }
   if (auto* granted = std::get_if<Granted>(&outcome)) proven_by_ = std::move(granted->identity.secret);
   genuine_ = std::holds_alternative<Granted>(outcome);
   return genuine_;
@@ -75,7 +78,7 @@ Outcome SaslCredentials::conclude(std::string_view name) const {
 }
 
 Refused SaslCredentials::refuse(std::string_view reason) const {
-  return Refused{reason_.empty() ? std::string{reason} : reason_, claimed_};
+  return Refused{reason_.empty() ? std::string{reason} : reason_, claimed_, unjudged_};
 }
 
 }  // namespace mcgate::auth

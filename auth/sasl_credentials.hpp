@@ -48,6 +48,7 @@ class SaslCredentials {
   bool genuine_ = false;   // `claimed_` was met with its own credentials, and not with a decoy
   std::string proven_by_;  // the id of these, if they are one of its secrets
   std::string reason_;
+  bool unjudged_ = false;  // see Refused
 };
 
 }  // namespace mcgate::auth

@@ -210,11 +210,22 @@ void read_throttle(PlacedTable table, Throttle& throttle, Problems& problems) {
   }
 }
 
+void read_saslauthd(SectionReader& reader, Login& login, Problems& problems) {
+  reader.seconds("saslauthd_timeout_seconds", login.saslauthd.timeout);
+  reader.integer("saslauthd_runners", login.saslauthd_runners);
+  auto path = reader.text("saslauthd");
+  if (!path) return;
+  if (!path->text.starts_with('/'))
+    problems.add(path->place, "saslauthd must be the whole path of its socket, as /run/saslauthd/mux");
+  login.saslauthd.path = std::move(path->text);
+}
+
 void read_login(PlacedTable table, Login& login, Problems& problems) {
   SectionReader reader{table, Section::Login, problems};
   reader.integer("runners", login.runners);
   reader.integer("queue", login.queue);
   reader.integer("remembered", login.remembered);
+  read_saslauthd(reader, login, problems);
   if (auto key = reader.text("decoy_key")) login.decoy_key = Secret{std::move(key->text)};
   if (const auto throttle = reader.table("throttle")) read_throttle(*throttle, login.throttle, problems);
   if (!reader.has("mechanisms")) return;
@@ -277,7 +288,17 @@ UserSecret read_secret(std::variant<PlacedText, PlacedTable>& item, Problems& pr
   return secret;
 }
 
-User read_user(PlacedTable table, Names& names, const Names& roles, Problems& problems) {
+void read_password_source(SectionReader& reader, const Login& login, User& user, Problems& problems) {
+  reader.choice("password_source", user.password_source,
+                {{"secrets", PasswordSource::Secrets}, {"saslauthd", PasswordSource::Saslauthd}});
+  if (user.password_source == PasswordSource::Saslauthd && login.saslauthd.path.empty()) {
+    problems.add(
+        reader.place_of("password_source"),
+        "password_source: [login] does not say where saslauthd is: saslauthd = \"/run/saslauthd/mux\"");
+  }
+}
+
+User read_user(PlacedTable table, const Login& login, Names& names, const Names& roles, Problems& problems) {
   SectionReader reader{table, Section::User, problems};
   User user;
   user.place = table.place;
@@ -290,6 +311,7 @@ User read_user(PlacedTable table, Names& names, const Names& roles, Problems& pr
     user.name = std::move(name->text);
   }
   reader.boolean("enabled", user.enabled);
+  read_password_source(reader, login, user, problems);
   for (auto& item : reader.texts_or_tables("secrets")) user.secrets.push_back(read_secret(item, problems));
   user.certificates = read_certificate_names(reader, problems);
   user.unix_users = reader.texts("unix_users");
@@ -332,7 +354,7 @@ Config read_config(Members document, Problems& problems) {
   if (const auto table = reader.table("role")) read_roles(*table, config.roles, roles, problems);
   Names users{"user", problems};
   for (const PlacedTable& table : reader.tables("user")) {
-    config.users.push_back(read_user(table, users, roles, problems));
+    config.users.push_back(read_user(table, config.login, users, roles, problems));
   }
   check_namespaces(config.users, problems);
   Names addresses{"listener", problems};

@@ -125,12 +125,20 @@ struct Throttle {
   std::chrono::milliseconds longest_delay{15'000};  // and the most that anyone is made to wait
 };
 
+// Where saslauthd is asked, and how long its answer is waited for.
+struct Saslauthd {
+  std::string path;  // of its socket; empty: none
+  std::chrono::milliseconds timeout{5000};
+};
+
 struct Login {
   std::vector<std::string> mechanisms{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};  // at most these
   std::uint32_t runners = 2;                                                       // threads
   std::uint32_t queue = 1024;                                                      // log-ins waiting for one
   std::uint32_t remembered = 4096;                                                 // PLAIN checks remembered
   Secret decoy_key;  // of what unknown users are shown; empty: drawn at random
+  Saslauthd saslauthd;
+  std::uint32_t saslauthd_runners = 4;  // threads that wait for its answers
   Throttle throttle;
 };
 
@@ -197,10 +205,14 @@ struct UserSecret {
   std::string comment;
 };
 
+// Who knows a user's password: its secrets alone, or saslauthd beside them.
+enum class PasswordSource : std::uint8_t { Secrets, Saslauthd };
+
 struct User {
   Place place;
   std::string name;
   bool enabled = true;
+  PasswordSource password_source = PasswordSource::Secrets;
   std::vector<UserSecret> secrets;
   std::vector<CertificateName> certificates;  // whoever shows one of these is the user
   std::vector<PlacedText> unix_users;   // whose processes are the user, at a Unix socket; names or numbers
@@ -210,6 +222,8 @@ struct User {
   std::string name_space;  // put before each of its keys; empty: none
   Place namespace_place;
   UserLimits limits = {};
+
+  bool has_password() const { return !secrets.empty() || password_source != PasswordSource::Secrets; }
 };
 
 struct Config {

@@ -12,6 +12,7 @@ using enum Type;
 constexpr std::int64_t kGiB = 1'073'741'824;
 constexpr std::int64_t kTiB = 1024 * kGiB;
 constexpr std::int64_t kHour = 3'600'000;  // in milliseconds
+constexpr std::int64_t kMinute = 60'000;
 constexpr std::int64_t kDay = 24 * kHour;
 
 // clang-format off: a table
@@ -78,6 +79,9 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::Login,          "queue",                   Integer, 1,     1'000'000,  "1024",            "log-ins waiting for a thread"},
     {Section::Login,          "remembered",              Integer, 0,     10'000'000, "4096",            "successful password checks remembered"},
     {Section::Login,          "decoy_key",               Text,    32,    1024,       "drawn at random", "secret from which unknown users' salts are made"},
+    {Section::Login,          "saslauthd",               Text,    1,     107,        "none",            "socket of the saslauthd that some users' passwords are asked of"},
+    {Section::Login,          "saslauthd_timeout_seconds", Seconds, 100, kMinute,   "5",               "until saslauthd has answered"},
+    {Section::Login,          "saslauthd_runners",       Integer, 1,     256,        "4",               "threads that wait for saslauthd"},
     {Section::Login,          "throttle",                Table,   0,     0,          "see [login.throttle]", "how failed log-ins slow down the next"},
 
     {Section::LoginThrottle,  "failures",                Integer, 1,     1'000'000,  "5",               "of one user from one address before the next is delayed"},
@@ -92,6 +96,7 @@ constexpr auto kRows = std::to_array<KeyRow>({
 
     {Section::User,           "name",                    Text,    1,     255,        "",                "the name that the client logs in with"},
     {Section::User,           "enabled",                 Boolean, 0,     1,          "true",            "false: nobody is this user"},
+    {Section::User,           "password_source",         Text,    1,     16,         "\"secrets\"",     "who knows the password: \"secrets\", or \"saslauthd\" beside them"},
     {Section::User,           "secrets",                 TextsOrTables, 0, 16,       "[]",              "verifiers, as `mcgate user passwd` writes them; any of them will do"},
     {Section::User,           "certificates",            Texts,   0,     1000,       "[]",              "names of client certificates that are this user: \"spiffe://…\", \"uri:…\", \"dns:…\", \"cn:…\""},
     {Section::User,           "unix_users",              Texts,   0,     1000,       "[]",              "names or uids whose processes are this user at a Unix socket"},

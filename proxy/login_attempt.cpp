@@ -27,6 +27,11 @@ std::string LoginAttempt::user() const {
   return step->exchange->claimed();
 }
 
+bool LoginAttempt::asks_saslauthd() const {
+  const auth::User* known = proves() ? directory->find(user()) : nullptr;
+  return known != nullptr && known->asks_saslauthd;
+}
+
 std::optional<auth::Identity> LoginAttempt::remembered(auth::Remembered& memory) const {
   const auto given = credentials();
   if (!given || !may_send_password) return std::nullopt;

@@ -44,6 +44,8 @@ struct LoginAttempt {
   bool proves() const;
   // Whom the client says it is: any bytes; empty if it has not said, or cannot be understood.
   std::string user() const;
+  // Whether saslauthd may be asked, who may take its time: for the runners that wait for it.
+  bool asks_saslauthd() const;
   // The identity that an earlier check of the same password has proven, if it is remembered.
   std::optional<auth::Identity> remembered(auth::Remembered& memory) const;
 

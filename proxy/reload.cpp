@@ -36,6 +36,7 @@ std::vector<std::string_view> fixed_at_start(const conf::Config& running, const 
       {running.limits.sessions == wanted.limits.sessions, "limits.sessions"},
       {running.limits.streams == wanted.limits.streams, "limits.streams"},
       {running.login.runners == wanted.login.runners, "login.runners"},
+      {running.login.saslauthd_runners == wanted.login.saslauthd_runners, "login.saslauthd_runners"},
       {running.login.queue == wanted.login.queue, "login.queue"},
       {running.login.remembered == wanted.login.remembered, "login.remembered"},
       {running.log.format == wanted.log.format && running.log.level == wanted.log.level, "log"},

@@ -172,8 +172,9 @@ int serve(conf::Config config, bool verbose) {
   {
     // A runner may still be at a log-in when the workers are gone: it posts to an inbox nobody empties.
     auth::LoginRunners runners{settings.login.runners, settings.login.queue};
+    auth::LoginRunners saslauthd_runners{settings.login.saslauthd_runners, settings.login.queue};
     Metrics metrics;
-    Shared shared{log, runners, remembered, throttle, last_use, metrics};
+    Shared shared{log, runners, saslauthd_runners, remembered, throttle, last_use, metrics};
     Crew crew{shared, *snapshot, std::move(*listening)};
     std::optional<Admin> admin;
     if (*admin_socket) admin.emplace(crew, std::move(*admin_socket));

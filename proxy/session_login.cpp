@@ -20,6 +20,7 @@ constexpr int kMaxFailures = 10;  // per session (DESIGN: log-in attempts are bo
 // keys, so these are compared.
 bool lost_its_secret(const auth::User& before, const auth::User& now, const std::string& id) {
   if (id.empty()) return false;
+  if (id == auth::kSaslauthd) return !now.asks_saslauthd;
   const auth::UserVerifier* kept = auth::live_secret(now, id, std::chrono::system_clock::now());
   const auto old = std::ranges::find(before.verifiers, id, &auth::UserVerifier::id);
   return kept == nullptr || old == before.verifiers.end() || kept->stored_key != old->stored_key;
@@ -107,23 +108,26 @@ void Session::go_on(LoginAttempt attempt, bool had_turn) {
 void Session::submit(LoginAttempt attempt, bool had_turn) {
   const auto wanted = std::make_shared<const char>();
   const protocol::Caller caller = attempt.caller;
+  Shared& all = worker_.shared();
+  auth::LoginRunners& runners = attempt.asks_saslauthd() ? all.saslauthd_runners : all.runners;
   become(LoggingIn{caller, wanted});
   auto job = [inbox = worker_.inbox(), id = id_, had_turn, throttle = worker_.config().login.throttle,
-              attempt = std::move(attempt), &shared = worker_.shared()]() mutable {
+              attempt = std::move(attempt), &shared = all]() mutable {
     // Many may have been let through at once that were here before any of them had failed.
     const std::string user = attempt.user();
     const bool waits = !had_turn && shared.throttle.delays(throttle, attempt.peer, user, Clock::now());
     LoginResult done{std::move(attempt), std::nullopt};
     if (!waits) done.result = done.attempt.check(shared.remembered);
     // Counted here, before the runner looks at the next.
-    if (done.result && std::holds_alternative<auth::Refused>(done.result->outcome))
+    const auto* refused = done.result ? std::get_if<auth::Refused>(&done.result->outcome) : nullptr;
+    if (refused != nullptr && !refused->unjudged)
       shared.throttle.failed(throttle, done.attempt.peer, user, Clock::now());
     inbox->post([id, done = std::move(done)](Worker& worker) mutable {
       if (Session* session = worker.session(id)) session->on_login_result(std::move(done));
     });
   };
   const std::string who = peer_.unix_socket ? "unix" : conf::format(peer_.ip);
-  if (worker_.shared().runners.submit(who, wanted, std::move(job))) return;
+  if (runners.submit(who, wanted, std::move(job))) return;
   reached(Bound::LoginQueue);
   become(Unidentified{});
   refuse(caller, Refusal::Busy);
@@ -233,8 +237,7 @@ const auth::User* Session::find_again(const auth::Identity& identity) const {
   const auth::User* user = worker_.snapshot().directory->find(identity.user);
   if (user == nullptr || !auth::admits(*user, peer_)) return nullptr;
   if (was_anonymous || auth::by_connecting(identity.proof)) return user;
-  return auth::live_secret(*user, identity.secret, std::chrono::system_clock::now()) != nullptr ? user
-                                                                                                : nullptr;
+  return auth::still_proves(*user, identity.secret, std::chrono::system_clock::now()) ? user : nullptr;
 }
 
 bool Session::can_expire() const {
@@ -248,8 +251,7 @@ bool Session::can_expire() const {
 bool Session::has_expired() const {
   const Serving* somebody = serving();
   return somebody != nullptr && !somebody->identity.secret.empty() &&
-         auth::live_secret(*somebody->user, somebody->identity.secret, std::chrono::system_clock::now()) ==
-             nullptr;
+         !auth::still_proves(*somebody->user, somebody->identity.secret, std::chrono::system_clock::now());
 }
 
 void Session::revoke() {
@@ -375,7 +377,7 @@ void Session::log_throttled(std::string_view user, std::optional<std::chrono::mi
 
 void Session::on_refused(const protocol::Caller& caller, const auth::Refused& refused) {
   fail_login(refused);
-  refuse(caller, Refusal::AuthenticationFailure);
+  refuse(caller, refused.unjudged ? Refusal::Busy : Refusal::AuthenticationFailure);
   if (too_many_failures()) close_after_answers(Ending::Logins);
 }
 

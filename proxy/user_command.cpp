@@ -254,7 +254,9 @@ int user_list(const std::string& config_file) {
   fmt::print(fmt::runtime(row), "USER", "ENABLED", "SECRET", "KIND", "NOT AFTER", "COMMENT");
   for (const conf::User& user : config->users) {
     const std::string_view enabled = user.enabled ? "yes" : "no";
-    if (user.secrets.empty()) fmt::print(fmt::runtime(row), user.name, enabled, "-", "-", "-", "");
+    const bool asks = user.password_source == conf::PasswordSource::Saslauthd;
+    if (asks) fmt::print(fmt::runtime(row), user.name, enabled, "-", "saslauthd", "never", "");
+    if (!user.has_password()) fmt::print(fmt::runtime(row), user.name, enabled, "-", "-", "-", "");
     for (const conf::UserSecret& secret : user.secrets) {
       const std::string_view text = secret.verifier.reveal();
       fmt::print(fmt::runtime(row), user.name, enabled, id_of(secret), text.substr(0, text.find('$')),

@@ -33,6 +33,14 @@ std::string users_as_json(const conf::Config& config, const auth::LastUse& last_
                          {"comment", secret.comment},
                          {"last_used", time_or_null(last_use.of(user.name, id))}});
     }
+    if (user.password_source == conf::PasswordSource::Saslauthd) {
+      secrets.push_back({{"id", auth::kSaslauthd},
+                         {"kind", auth::kSaslauthd},
+                         {"scram", false},
+                         {"not_after", nullptr},
+                         {"comment", ""},
+                         {"last_used", time_or_null(last_use.of(user.name, auth::kSaslauthd))}});
+    }
     users.push_back({{"name", user.name}, {"enabled", user.enabled}, {"secrets", std::move(secrets)}});
   }
   return json{{"users", std::move(users)}}.dump(-1, ' ', true, json::error_handler_t::replace) + "\n";

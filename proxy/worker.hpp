@@ -38,6 +38,7 @@ class Session;
 struct Shared {
   const Log& log;
   auth::LoginRunners& runners;
+  auth::LoginRunners& saslauthd_runners;  // those that wait for it, which hold up nobody else
   auth::Remembered& remembered;
   auth::Throttle& throttle;
   auth::LastUse& last_use;

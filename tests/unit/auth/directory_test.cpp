@@ -57,6 +57,12 @@ TEST_CASE("directory: users are found by their whole name, byte for byte") {
   }
 }
 
+conf::User asking(std::string name, std::initializer_list<std::string> secrets) {
+  auto made = user(std::move(name), secrets);
+  made.password_source = conf::PasswordSource::Saslauthd;
+  return made;
+}
+
 TEST_CASE("directory: mechanisms are those that every user with a password can use") {
   const auto v256 = verifier_text(Hash::Sha256, "x");
   const auto v512 = verifier_text(Hash::Sha512, "x");
@@ -78,6 +84,8 @@ TEST_CASE("directory: mechanisms are those that every user with a password can u
            Row{{user("a", {v256, v512})}, {"SCRAM-SHA-512"}, "SCRAM-SHA-512"},
            Row{{user("a", {v256})}, {"SCRAM-SHA-512"}, ""},
            Row{{user("a", {v256, v512})}, {}, ""},
+           Row{{user("a", {v256, v512}), asking("b", {v256, v512})}, all, "PLAIN"},
+           Row{{asking("b", {})}, all, "PLAIN"},
            Row{{user("a", {v256})}, {"ANONYMOUS", "CRAM-MD5", "EXTERNAL", "plain"}, ""},
        }) {
     auto config = with_users(row.users);

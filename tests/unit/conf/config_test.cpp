@@ -100,6 +100,9 @@ runners = 1
 queue = 2
 remembered = 0
 decoy_key = "0123456789abcdef0123456789abcdef"
+saslauthd = "/run/saslauthd/mux"
+saslauthd_timeout_seconds = 0.1
+saslauthd_runners = 3
 [login.throttle]
 failures = 1
 address_failures = 2
@@ -174,6 +177,9 @@ allow = [{ commands = ["stats items", "flush_all"] }]
   CHECK(config.login.queue == 2);
   CHECK(config.login.remembered == 0);
   CHECK(config.login.decoy_key.reveal() == "0123456789abcdef0123456789abcdef");
+  CHECK(config.login.saslauthd.path == "/run/saslauthd/mux");
+  CHECK(config.login.saslauthd.timeout == 100ms);
+  CHECK(config.login.saslauthd_runners == 3);
   CHECK(config.login.throttle.failures == 1);
   CHECK(config.login.throttle.address_failures == 2);
   CHECK(config.login.throttle.half_life == 3s);

@@ -65,6 +65,8 @@ std::vector<Default> defaults() {
       {Section::Login, "runners", std::to_string(config.login.runners)},
       {Section::Login, "queue", std::to_string(config.login.queue)},
       {Section::Login, "remembered", std::to_string(config.login.remembered)},
+      {Section::Login, "saslauthd_runners", std::to_string(config.login.saslauthd_runners)},
+      {Section::Login, "saslauthd_timeout_seconds", seconds(config.login.saslauthd.timeout)},
       {Section::User, "enabled", boolean(User{}.enabled)},
       {Section::UserSecret, "scram", boolean(UserSecret{}.scram)},
       {Section::LoginThrottle, "failures", std::to_string(throttle.failures)},

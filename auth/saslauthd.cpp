@@ -1,0 +1,135 @@
+#include "auth/saslauthd.hpp"
+
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+
+#include "conf/secret.hpp"
+
+namespace mcgate::auth {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// One connection for one question.
+class Connection {
+ public:
+  Connection(const std::string& path, Clock::time_point deadline)
+      : path_{path},
+        deadline_{deadline},
+        fd_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)} {}
+  ~Connection() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  std::expected<void, std::string> connect() const {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (fd_ < 0 || path_.size() >= sizeof address.sun_path) return failure("connecting to");
+    path_.copy(static_cast<char*>(address.sun_path), path_.size());
+    // A Unix socket connects at once or, if too many wait there already, not at all.
+    if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+      return failure("connecting to");
+    return {};
+  }
+
+  std::expected<void, std::string> send(std::string_view bytes) const {
+    while (!bytes.empty()) {
+      const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent > 0) {
+        bytes.remove_prefix(static_cast<std::size_t>(sent));
+      } else if (const auto ready = wait_for(POLLOUT); !ready) {
+        return ready;
+      }
+    }
+    return {};
+  }
+
+  // Fills all of it.
+  std::expected<void, std::string> receive(char* out, std::size_t size) const {
+    while (size > 0) {
+      const ssize_t got = ::recv(fd_, out, size, 0);
+      if (got == 0) return std::unexpected(fmt::format("{} hung up without an answer", path_));
+      if (got > 0) {
+        out += got;
+        size -= static_cast<std::size_t>(got);
+      } else if (const auto ready = wait_for(POLLIN); !ready) {
+        return ready;
+      }
+    }
+    return {};
+  }
+
+ private:
+  // After a call that has failed: until it is worth another try.
+  std::expected<void, std::string> wait_for(short event) const {
+    if (errno == EINTR) return {};
+    if (errno != EAGAIN) return failure("asking");
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now());
+    pollfd polled{.fd = fd_, .events = event, .revents = 0};
+    const int ready = left.count() > 0 ? ::poll(&polled, 1, static_cast<int>(left.count())) : 0;
+    if (ready == 0) return std::unexpected(fmt::format("{} has not answered in time", path_));
+    if (ready < 0 && errno != EINTR) return failure("asking");
+    return {};
+  }
+
+  std::unexpected<std::string> failure(std::string_view what) const {
+    return std::unexpected(fmt::format("{} {}: {}", what, path_, std::strerror(errno)));
+  }
+
+  const std::string& path_;
+  const Clock::time_point deadline_;
+  const int fd_;
+};
+
+void append(std::string& question, std::string_view field) {
+  question += static_cast<char>(field.size() >> 8 & 0xff);
+  question += static_cast<char>(field.size() & 0xff);
+  question += field;
+}
+
+conf::Secret question_of(std::string_view user, std::string_view password) {
+  const auto at = user.rfind('@');
+  const std::string_view realm = at == user.npos ? std::string_view{} : user.substr(at + 1);
+  std::string question;
+  // At once: a string that grows leaves copies behind.
+  question.reserve(user.size() + password.size() + kSaslauthdService.size() + 8);
+  append(question, user.substr(0, at));
+  append(question, password);
+  append(question, kSaslauthdService);
+  append(question, realm);
+  return conf::Secret{std::move(question)};
+}
+
+}  // namespace
+
+std::expected<bool, std::string> ask_saslauthd(const conf::Saslauthd& saslauthd, std::string_view user,
+                                               std::string_view password) {
+  // Either would be another question than the one that was meant.
+  if (password.size() > kMaxAskedPassword || password.empty() || password.contains('\0')) return false;
+  const Connection connection{saslauthd.path, Clock::now() + saslauthd.timeout};
+  if (const auto connected = connection.connect(); !connected) return std::unexpected(connected.error());
+  const conf::Secret question = question_of(user, password);
+  if (const auto sent = connection.send(question.reveal()); !sent) return std::unexpected(sent.error());
+
+  std::array<char, 4> head{};  // the length, and the word that counts; what follows is for a log
+  if (const auto got = connection.receive(head.data(), head.size()); !got)
+    return std::unexpected(got.error());
+  const std::string_view word{head.data() + 2, 2};
+  if (word != "OK" && word != "NO")
+    return std::unexpected(fmt::format("{} answers as no saslauthd does", saslauthd.path));
+  return word == "OK";
+}
+
+}  // namespace mcgate::auth
