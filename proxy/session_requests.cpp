@@ -192,7 +192,7 @@ bool Session::forward(const protocol::Request& request) {
     open_windows(request);
     return true;
   }
-  weigh(request.value.size());
+  if (!request.value.empty()) weigh(request.value.size());  // a get says nothing of what comes
   queue_.ask(std::max<std::size_t>(1, request.keys.size()));
   link.send(request, id_);
   return true;
