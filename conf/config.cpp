@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "conf/audit.hpp"
 #include "conf/certificates.hpp"
 #include "conf/file.hpp"
 #include "conf/grants.hpp"
@@ -362,6 +363,7 @@ Config read_config(Members document, Problems& problems) {
     config.listeners.push_back(read_listener(table, addresses, users, problems));
   }
   if (const auto table = reader.table("admin")) config.admin = read_admin(*table, addresses, problems);
+  if (const auto table = reader.table("audit")) config.audit = read_audit(*table, problems);
   return config;
 }
 

@@ -116,6 +116,18 @@ struct Log {
   LogLevel level = LogLevel::Info;
 };
 
+// How a key stands in the audit trail: whole, as a keyed hash, or as much as says whose it is.
+enum class AuditKeys : std::uint8_t { Full, Hashed, Prefix };
+
+// Where decisions are recorded.
+struct Audit {
+  Place place;
+  std::string file;  // an absolute path; empty: stderr
+  AuditKeys keys = AuditKeys::Prefix;
+  Secret hash_key;                          // of hashed keys; empty: drawn at random
+  std::chrono::milliseconds group{60'000};  // in which what happens again is only counted; 0: never
+};
+
 // How failed log-ins slow down those that follow.
 struct Throttle {
   std::uint32_t failures = 5;                       // of one user from one address, before there is a delay
@@ -237,6 +249,7 @@ struct Config {
   Log log;
   Login login;
   std::optional<Admin> admin;
+  std::optional<Audit> audit;
   std::vector<User> users;
   std::vector<Role> roles;
 };

@@ -27,6 +27,7 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::Top,            "log",                     Table,   0,     0,          "see [log]",       "what is written to stderr"},
     {Section::Top,            "login",                   Table,   0,     0,          "see [login]",     "how clients log in"},
     {Section::Top,            "admin",                   Table,   0,     0,          "none",            "where mcgate tells of itself, by HTTP"},
+    {Section::Top,            "audit",                   Table,   0,     0,          "none",            "where decisions are recorded"},
     {Section::Top,            "user",                    Tables,  0,     100'000,    "none",            "who may log in"},
     {Section::Top,            "role",                    Table,   0,     0,          "none",            "what users may do, by the role's name"},
 
@@ -93,6 +94,11 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::Admin,          "address",                 Text,    1,     128,        "",                "IP address and port, or unix:/path"},
     {Section::Admin,          "mode",                    Mode,    0,     0777,       "\"0600\"",        "permissions of a Unix socket"},
     {Section::Admin,          "insecure_remote",         Boolean, 0,     1,          "false",           "permit an address that is not on loopback or a Unix socket"},
+
+    {Section::Audit,          "file",                    Text,    1,     4096,       "",                "an absolute path, or \"stderr\""},
+    {Section::Audit,          "keys",                    Text,    1,     16,         "\"prefix\"",      "how a key is written: \"full\", \"hashed\" or \"prefix\""},
+    {Section::Audit,          "hash_key",                Text,    32,    1024,       "drawn at random", "secret under which keys are hashed"},
+    {Section::Audit,          "group_seconds",           Seconds, 0,     kDay,       "60",              "in which what happens again is only counted; 0: each is written"},
 
     {Section::User,           "name",                    Text,    1,     255,        "",                "the name that the client logs in with"},
     {Section::User,           "enabled",                 Boolean, 0,     1,          "true",            "false: nobody is this user"},
@@ -176,6 +182,8 @@ std::string_view title(Section section) {
       return "[login.throttle]";
     case Section::Admin:
       return "[admin]";
+    case Section::Audit:
+      return "[audit]";
     case Section::User:
       return "[[user]]";
     case Section::UserSecret:

@@ -20,6 +20,7 @@ enum class Section : std::uint8_t {
   Login,
   LoginThrottle,
   Admin,
+  Audit,
   User,
   UserSecret,
   Role,

@@ -31,6 +31,7 @@ sigset_t Crew::signals() {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGHUP);
+  sigaddset(&signals, SIGUSR1);
   return signals;
 }
 
@@ -51,6 +52,7 @@ Crew::Crew(Shared& shared, std::shared_ptr<const Snapshot> snapshot, Listening l
     workers_.push_back(std::make_unique<Worker>(i, shared, snapshot_, std::move(listening[i])));
   counters_.set<Metric::Generation>(generation_);
   counters_.set<Metric::Build>(1, 0);
+  audit(AuditEvent::Kind::ConfigurationAdopted);
 }
 
 void Crew::run() {
@@ -94,6 +96,10 @@ void Crew::on_signals() {
       on_reload();
       continue;
     }
+    if (signal.ssi_signo == SIGUSR1) {
+      shared_.audit.reopen();
+      continue;
+    }
     stopping_ = std::exchange(draining_, true);
     log().info(stopping_ ? "stopping" : "draining",
                {{"signal", signal.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM"}});
@@ -110,8 +116,11 @@ void Crew::on_reload() {
   auto wanted = reload(snapshot_->config);
   if (!wanted) {
     counters_.add<Metric::Reloads>(1, ReloadOutcome::Refused);
-    for (const conf::Problem& problem : wanted.error())
-      log().error("reload_refused", {{"problem", conf::format(problem)}});
+    for (const conf::Problem& problem : wanted.error()) {
+      const std::string text = conf::format(problem);
+      log().error("reload_refused", {{"problem", text}});
+      audit(AuditEvent::Kind::ConfigurationRefused, text);
+    }
     return;
   }
   snapshot_ = std::move(*wanted);
@@ -120,7 +129,16 @@ void Crew::on_reload() {
     worker->inbox()->post([snapshot = snapshot_](Worker& each) mutable { each.adopt(std::move(snapshot)); });
   counters_.add<Metric::Reloads>(1, ReloadOutcome::Adopted);
   counters_.set<Metric::Generation>(++generation_);
+  audit(AuditEvent::Kind::ConfigurationAdopted);
   log().info("reloaded", {{"users", snapshot_->config.users.size()}});
+}
+
+void Crew::audit(AuditEvent::Kind kind, std::string problem) {
+  if (!shared_.audit.on()) return;
+  shared_.audit.tell({.kind = kind,
+                      .at = std::chrono::system_clock::now(),
+                      .reason = std::move(problem),
+                      .generation = generation_});
 }
 
 bool Crew::ready() const {
@@ -131,6 +149,7 @@ bool Crew::ready() const {
 
 std::string Crew::metrics() {
   counters_.set<Metric::LogLinesDropped>(log().dropped());
+  counters_.set<Metric::AuditEventsDropped>(shared_.audit.dropped());
   return shared_.metrics.render();
 }
 

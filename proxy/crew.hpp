@@ -46,6 +46,8 @@ class Crew {
   void trim();
   void end();
   void on_reload();
+  // Of the configuration in force.
+  void audit(AuditEvent::Kind kind, std::string problem = {});
 
   Shared& shared_;
   Counters& counters_;

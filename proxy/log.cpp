@@ -1,6 +1,5 @@
 #include "proxy/log.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
@@ -10,6 +9,8 @@
 #include <chrono>
 #include <climits>
 #include <nlohmann/json.hpp>
+
+#include "proxy/timestamp.hpp"
 
 namespace mcgate::proxy {
 namespace {
@@ -31,15 +32,6 @@ std::string_view name(conf::LogLevel level) {
       return "error";
   }
   return {};
-}
-
-// RFC 3339, UTC, milliseconds.
-std::string timestamp(std::chrono::system_clock::time_point now) {
-  const auto since_epoch = std::chrono::floor<std::chrono::milliseconds>(now.time_since_epoch());
-  return fmt::format(
-      "{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
-      fmt::gmtime(std::chrono::system_clock::to_time_t(std::chrono::floor<std::chrono::seconds>(now))),
-      since_epoch.count() % 1000);
 }
 
 // ASCII only; bytes that are not UTF-8 become U+FFFD.
@@ -145,6 +137,11 @@ void Log::write(conf::LogLevel level, std::string_view event, std::initializer_l
   if (dropped_ == 0 && write_line(fd_, line)) return;
   ++dropped_;
   ++dropped_ever_;
+}
+
+bool Log::append(std::string_view line) const {
+  const std::lock_guard lock{mutex_};
+  return write_line(fd_, line);
 }
 
 std::uint64_t Log::dropped() const {

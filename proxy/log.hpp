@@ -51,6 +51,10 @@ class Log {
   // ts, level and event come first, then the fields in their order; long values are cut.
   void write(conf::LogLevel level, std::string_view event, std::initializer_list<Field> fields) const;
 
+  // A whole line of the audit trail, at most PIPE_BUF bytes with its end; false if there is no room for it
+  // now.
+  bool append(std::string_view line) const;
+
   // A line at level error on the way out: whoever held the lock may never give it back, and memory may be
   // out.
   void last_words(std::string_view event, std::string_view reason) const noexcept;

@@ -21,6 +21,12 @@ bool same_admin(const std::optional<conf::Admin>& a, const std::optional<conf::A
   return !a || (conf::format(a->address) == conf::format(b->address) && a->mode == b->mode);
 }
 
+bool same_audit(const std::optional<conf::Audit>& a, const std::optional<conf::Audit>& b) {
+  if (a.has_value() != b.has_value()) return false;
+  return !a ||
+         (a->file == b->file && a->keys == b->keys && a->hash_key == b->hash_key && a->group == b->group);
+}
+
 // What `wanted` changes that is set up once, at the start.
 std::vector<std::string_view> fixed_at_start(const conf::Config& running, const conf::Config& wanted) {
   const struct {
@@ -30,6 +36,7 @@ std::vector<std::string_view> fixed_at_start(const conf::Config& running, const 
       {same_sockets(running.listeners, wanted.listeners),
        "the listeners' addresses, modes, proxies and use of TLS"},
       {same_admin(running.admin, wanted.admin), "admin"},
+      {same_audit(running.audit, wanted.audit), "audit"},
       {running.workers == wanted.workers, "workers"},
       {conf::format(running.upstream.address) == conf::format(wanted.upstream.address), "upstream.address"},
       {running.upstream.links == wanted.upstream.links, "upstream.links"},

@@ -10,7 +10,8 @@
 namespace mcgate::proxy {
 
 // The configuration file of `running`, read, checked and compiled. Refused with every problem found; also
-// where it changes what only a start can set up: listeners' addresses, workers, links, runners, the log.
+// where it changes what only a start can set up: listeners' addresses, workers, links, runners, the log, the
+// audit trail.
 std::expected<std::shared_ptr<const Snapshot>, std::vector<conf::Problem>> reload(
     const conf::Config& running);
 

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <memory>
 #include <optional>
 #include <thread>
 
@@ -89,6 +90,19 @@ std::expected<Fd, std::string> open_admin(const std::optional<conf::Admin>& admi
   return fd;
 }
 
+// Where decisions are recorded; off without [audit].
+std::expected<std::unique_ptr<Audit>, conf::Problem> open_audit(const conf::Config& config, const Log& log) {
+  if (!config.audit) return std::make_unique<Audit>(log);
+  auto file = AuditFile::open(config.audit->file, log);
+  if (file) return std::make_unique<Audit>(*config.audit, std::move(*file), log);
+  return std::unexpected(conf::Problem{
+      config.file, config.audit->place,
+      fmt::format(
+          "{} cannot be opened for the audit trail: {}; its directory must be there, and mcgate's user "
+          "be allowed to read and write it",
+          config.audit->file, file.error())});
+}
+
 // The file of a Unix socket that we made.
 struct SocketFile {
   std::string path;
@@ -128,8 +142,7 @@ int serve(conf::Config config, bool verbose) {
   keep_memory_private();
   keep_freed_memory();
   ::signal(SIGPIPE, SIG_IGN);
-  // What rotates logs may send it for them to be opened again; stderr is not ours to open, and nobody's end.
-  ::signal(SIGUSR1, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // an audit trail that has grown to its limit is no reason to end
   const sigset_t signals = Crew::signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
@@ -155,6 +168,11 @@ int serve(conf::Config config, bool verbose) {
                      {"workers", workers},
                      {"upstream", conf::format(settings.upstream.address)},
                      {"users", settings.users.size()}});
+  auto audit = open_audit(settings, log);
+  if (!audit) {
+    log.error("start", {{"problem", conf::format(audit.error())}});
+    return EX_CANTCREAT;
+  }
   auto listening = open_listeners(settings.listeners, workers, log);
   if (!listening) {
     log.error("start", {{"problem", listening.error()}});
@@ -174,7 +192,7 @@ int serve(conf::Config config, bool verbose) {
     auth::LoginRunners runners{settings.login.runners, settings.login.queue};
     auth::LoginRunners saslauthd_runners{settings.login.saslauthd_runners, settings.login.queue};
     Metrics metrics;
-    Shared shared{log, runners, saslauthd_runners, remembered, throttle, last_use, metrics};
+    Shared shared{log, runners, saslauthd_runners, remembered, throttle, last_use, metrics, **audit};
     Crew crew{shared, *snapshot, std::move(*listening)};
     std::optional<Admin> admin;
     if (*admin_socket) admin.emplace(crew, std::move(*admin_socket));

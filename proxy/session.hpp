@@ -20,6 +20,7 @@
 #include "protocol/answer.hpp"
 #include "protocol/reply.hpp"
 #include "protocol/request.hpp"
+#include "proxy/audit_event.hpp"
 #include "proxy/decide.hpp"
 #include "proxy/link.hpp"
 #include "proxy/login_attempt.hpp"
@@ -223,6 +224,15 @@ class Session {
   void refuse_head(const protocol::Caller& caller);
   void log_denied(const protocol::Request& request);
   protocol::DeniedStatus denied_status() const;
+
+  // --- the audit trail (session_audit.cpp)
+  // Who and where it is, now.
+  AuditEvent audit_event(AuditEvent::Kind kind) const;
+  // `user` empty: nobody that is known.
+  void audit(AuditEvent::Kind kind, std::string_view user, std::string_view reason);
+  void audit_login(const auth::Identity& identity);
+  void audit_denied(const protocol::Request& request, std::optional<std::string_view> key);
+  void audit_administrative(const protocol::Request& request);
 
   // --- limits (session_limits.cpp)
   // Makes it that user's session, or nobody's if the user has all the connections that it may have.

@@ -67,6 +67,8 @@ std::optional<Bound> Session::overdue(Clock::time_point now) const {
 Clock::time_point Session::tick(Clock::time_point now) {
   if (closed_) return now;
   if (attested_ && std::time(nullptr) >= attested_->expires) {
+    audit(AuditEvent::Kind::Revoked, serving() != nullptr ? user_name() : std::string_view{},
+          "its certificate has expired");
     worker_.log().info(
         "session_revoked",
         {{"user", user_name()}, {"peer", auth::format(peer_)}, {"reason", "its certificate has expired"}});

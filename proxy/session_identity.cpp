@@ -138,6 +138,7 @@ void Session::log_lost_client() {
 
 void Session::refuse_certificate(std::string_view reason) {
   worker_.counters().add<Metric::Logins>(1, auth::Proof::Certificate, LoginOutcome::Refused);
+  audit(AuditEvent::Kind::CertificateRefused, {}, reason);
   if (worker_.client_log().allow(worker_.now()))
     worker_.log().warning("certificate_refused", {{"peer", auth::format(peer_)}, {"reason", reason}});
 }

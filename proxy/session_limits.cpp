@@ -13,6 +13,7 @@ bool Session::serve_as(auth::Identity identity, const auth::User& user) {
   auto connected = auth::Connected::take(worker_.shared().usages.of(user.name), user.limits.connections);
   if (!connected) {
     worker_.reached(Bound::Connections, peer_, user.name);
+    audit(AuditEvent::Kind::Limited, user.name, name(Bound::Connections));
     become(Unidentified{.exchange = {}, .full = true});
     return false;
   }

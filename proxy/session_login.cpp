@@ -255,6 +255,7 @@ bool Session::has_expired() const {
 }
 
 void Session::revoke() {
+  audit(AuditEvent::Kind::Revoked, serving() != nullptr ? user_name() : std::string_view{}, {});
   worker_.log().info("session_revoked", {{"user", user_name()}, {"peer", auth::format(peer_)}});
   close_now(Ending::Revoked);
 }
@@ -292,6 +293,7 @@ void Session::on_new_snapshot() {
 }
 
 void Session::log_login(const auth::Identity& identity) {
+  audit_login(identity);
   worker_.counters().add<Metric::Logins>(1, identity.proof, LoginOutcome::Granted);
   worker_.log().info("login", {{"user", identity.user},
                                {"proof", auth::name(identity.proof)},
@@ -350,8 +352,10 @@ void Session::fail_login(const auth::Refused& refused) {
                                          LoginOutcome::Refused);
   // A name that nobody has may be a password in the wrong place.
   const bool known = worker_.snapshot().directory->find(refused.user) != nullptr;
+  const std::string_view who = known ? std::string_view{refused.user} : "unknown";
+  audit(AuditEvent::Kind::LoginRefused, who, refused.reason);
   if (worker_.client_log().allow(worker_.now()))
-    worker_.log().warning("login_refused", {{"user", known ? std::string_view{refused.user} : "unknown"},
+    worker_.log().warning("login_refused", {{"user", who},
                                             {"reason", refused.reason},
                                             {"peer", auth::format(peer_)},
                                             {"transport", transport_.description()},
@@ -359,16 +363,18 @@ void Session::fail_login(const auth::Refused& refused) {
 }
 
 void Session::log_throttled(std::string_view user, std::optional<std::chrono::milliseconds> wait) {
+  constexpr std::string_view kTooMany = "too many failed log-ins wait";
   worker_.counters().add<Metric::BoundHits>(1, Bound::LoginThrottle);
-  if (!worker_.client_log().allow(worker_.now())) return;
   const bool known = worker_.snapshot().directory->find(user) != nullptr;
   const std::string_view who = known ? user : "unknown";
+  if (!wait) audit(AuditEvent::Kind::LoginRefused, who, kTooMany);
+  if (!worker_.client_log().allow(worker_.now())) return;
   if (wait) {
     worker_.log().warning("login_delayed",
                           {{"user", who}, {"peer", auth::format(peer_)}, {"milliseconds", wait->count()}});
   } else {
     worker_.log().warning("login_refused", {{"user", who},
-                                            {"reason", "too many failed log-ins wait"},
+                                            {"reason", kTooMany},
                                             {"peer", auth::format(peer_)},
                                             {"transport", transport_.description()},
                                             {"failures", failed_logins_}});

@@ -72,6 +72,7 @@ bool Session::on_request(protocol::Request& request, std::size_t bytes) {
   const bool metered = goes_on && serving()->user->metered();
   if (const auto limit = metered ? exceeded(request, *serving()) : std::nullopt) {
     reached(limit->bound);
+    audit(AuditEvent::Kind::Limited, user_name(), name(limit->bound));
     refuse(request.caller, limit->refusal);
     worker_.counters().add<Metric::Requests>(1, command, Verdict::Limited);
     return true;
@@ -101,7 +102,11 @@ bool Session::on_broken(const protocol::Request& request, const protocol::Broken
     queue_.say(broken.reply);
   } else if (in<Serving>()) {
     using enum protocol::Broken::Bound;
-    if (broken.bound != None) reached(broken.bound == Keys ? Bound::Keys : Bound::ValueBytes);
+    if (broken.bound != None) {
+      const Bound bound = broken.bound == Keys ? Bound::Keys : Bound::ValueBytes;
+      reached(bound);
+      audit(AuditEvent::Kind::Limited, user_name(), name(bound));
+    }
     queue_.say(broken.reply);
   } else {
     refuse(request.caller, Refusal::Unauthenticated);
@@ -156,6 +161,7 @@ bool Session::carry_out(Action action, const protocol::Request& request) {
           return true;
         }
       }
+      audit(AuditEvent::Kind::Unauthenticated, {}, {});
       refuse(request.caller, Refusal::Unauthenticated);
       return true;
     case Action::RefuseDenied:
@@ -195,6 +201,7 @@ bool Session::forward(const protocol::Request& request) {
   if (!request.value.empty()) weigh(request.value.size());  // a get says nothing of what comes
   queue_.ask(std::max<std::size_t>(1, request.keys.size()));
   link.send(request, id_);
+  audit_administrative(request);
   return true;
 }
 
@@ -254,6 +261,7 @@ bool Session::stream(const protocol::Request& request) {
     return true;
   }
   queue_.ask(1);
+  audit_administrative(request);
   become(Streaming{std::get<Serving>(std::move(phase_)), request.caller, link});
   link->connect();
   return true;
@@ -324,37 +332,25 @@ void Session::refuse_head(const protocol::Caller& caller) {
 
 // --- the log
 
-namespace {
-
-// Enough of a key to see whose it is: up to its first separator, at most 32 bytes.
-std::string_view key_prefix(std::string_view key) {
-  const std::size_t separator = key.find_first_of(":/.-_|");
-  return key.substr(0, std::min<std::size_t>(separator == key.npos ? key.npos : separator + 1, 32));
-}
-
-}  // namespace
-
 void Session::log_denied(const protocol::Request& request) {
-  if (!worker_.client_log().allow(worker_.now())) return;
+  const bool logged = worker_.client_log().allow(worker_.now());
+  if (!logged && !worker_.shared().audit.on()) return;
   const auth::Policy& rules = *policy();
-  std::string_view key;
-  auth::Policy::Reason reason;
+  std::optional<std::string_view> key;
   if (!request.denied_key.empty()) {
     key = request.denied_key;
-    reason = rules.explain(request.needs, key);
-  } else if (request.keys.empty()) {
-    reason = rules.explain(request.needs);
-  } else {
-    for (const std::string_view each : request.keys) {
-      key = each;
-      reason = rules.explain(request.needs, each);
-      if (!reason.allowed) break;
-    }
+  } else if (!request.keys.empty()) {
+    const auto denied = std::ranges::find_if(
+        request.keys, [&](std::string_view each) { return !rules.allows(request.needs, each); });
+    key = denied != request.keys.end() ? *denied : request.keys.back();
   }
+  audit_denied(request, key);
+  if (!logged) return;
+  const auth::Policy::Reason reason = key ? rules.explain(request.needs, *key) : rules.explain(request.needs);
   worker_.log().warning("denied", {{"user", user_name()},
                                    {"peer", auth::format(peer_)},
                                    {"command", protocol::row(request.caller.command).name},
-                                   {"key_prefix", key_prefix(key)},
+                                   {"key_prefix", key_prefix(key.value_or(""))},
                                    {"rule", reason.text}});
 }
 

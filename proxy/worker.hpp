@@ -21,6 +21,7 @@
 #include "auth/throttle.hpp"
 #include "auth/usage.hpp"
 #include "protocol/request.hpp"
+#include "proxy/audit.hpp"
 #include "proxy/handles.hpp"
 #include "proxy/headcount.hpp"
 #include "proxy/link.hpp"
@@ -43,6 +44,7 @@ struct Shared {
   auth::Throttle& throttle;
   auth::LastUse& last_use;
   Metrics& metrics;
+  Audit& audit;
   auth::Usages usages = {};
   std::atomic<std::size_t> sessions{0};
   std::atomic<std::size_t> strangers{0};  // of them, who have not logged in

@@ -38,6 +38,15 @@ TEST_CASE("each mistake is named with its place") {
        "4:9: level must be one of \"debug\", \"info\", \"warning\", \"error\", not \"INFO\""},
       {"[log]\nfile = \"x\"", "4:1: unknown key \"file\" in [log]; known are format, level"},
 
+      {"[audit]", "3:1: [audit] needs file: an absolute path, or \"stderr\""},
+      {"[audit]\nfile = \"audit.log\"", "4:8: file must be an absolute path, or \"stderr\""},
+      {"[audit]\nfile = \"/a\\u0000b\"",
+       "4:8: file must be a string of 1 to 4096 bytes, not one that holds a NUL"},
+      {"[audit]\nfile = \"stderr\"\nkeys = \"none\"",
+       "5:8: keys must be one of \"full\", \"hashed\", \"prefix\", not \"none\""},
+      {"[audit]\nfile = \"stderr\"\nhash_key = \"0123456789abcdef0123456789abcdef\"",
+       "5:12: hash_key is for keys = \"hashed\" only"},
+
       {"[admin]", "3:1: [admin] needs address: IP address and port, or unix:/path"},
       {"[admin]\naddress = \"0.0.0.0:9150\"",
        "4:11: [admin] must be on loopback or a unix: address, since it asks nobody who they are; "

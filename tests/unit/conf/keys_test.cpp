@@ -40,6 +40,7 @@ std::vector<Default> defaults() {
       {Section::Top, "workers", std::to_string(config.workers)},
       {Section::Listener, "text_login", boolean(listener.text_login)},
       {Section::Listener, "insecure_passwords", boolean(listener.insecure_passwords)},
+      {Section::Audit, "group_seconds", seconds(Audit{}.group)},
       {Section::Upstream, "insecure_remote", boolean(config.upstream.insecure_remote)},
       {Section::Upstream, "links", std::to_string(config.upstream.links)},
       {Section::Upstream, "connect_timeout_seconds", seconds(config.upstream.connect_timeout)},
