@@ -39,9 +39,11 @@ bool gives_ttl(const MetaFlag& flag) {
 }
 
 // Whether the item is as new and lives for ever unless T says otherwise: an ms that does not add to
-// another's.
+// another's, an md that leaves an empty item.
 bool needs_ttl(const Request& request) {
-  if (request.caller.command != MetaSet || request.meta_letters.contains('T')) return false;
+  if (request.meta_letters.contains('T')) return false;
+  if (request.caller.command == MetaDelete) return request.meta_letters.contains('x');
+  if (request.caller.command != MetaSet) return false;
   const auto mode = std::ranges::find(request.meta_flags, 'M', &MetaFlag::letter);
   return mode == request.meta_flags.end() || (mode->argument != "A" && mode->argument != "P");
 }

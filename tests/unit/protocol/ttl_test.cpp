@@ -101,6 +101,8 @@ TEST_CASE("ttl: what meta gives, by a flag or for want of one") {
       {"mg k v R4000\r\n", {}},  // a threshold, and no time to live
       {"md k\r\n", {}},
       {"md k I T0\r\n", "md k I T3600 O7\r\n"},
+      {"md k x\r\n", "md k x T3600 O7\r\n"},  // the empty item left would never expire
+      {"md k x I T60\r\n", {}},
       {"ma k\r\n", {}},
       {"ma k N0 J5\r\n", "ma k N3600 J5 O7\r\n"},
       {"ma k T4000\r\n", "ma k T3600 O7\r\n"},
