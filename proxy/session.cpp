@@ -54,9 +54,15 @@ bool Session::may_send_password() const {
   return transport_.tls() != nullptr || peer_.is_local() || listener().insecure_passwords;
 }
 
-const Session::Serving* Session::serving() const {
-  if (const auto* streaming = std::get_if<Streaming>(&phase_)) return &streaming->serving;
+Session::Serving* Session::serving() {
+  if (auto* streaming = std::get_if<Streaming>(&phase_)) return &streaming->serving;
+  if (auto* draining = std::get_if<Draining>(&phase_)) return draining->whose ? &*draining->whose : nullptr;
   return std::get_if<Serving>(&phase_);
+}
+
+const Session::Serving* Session::serving() const {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): the same, for those who only look
+  return const_cast<Session*>(this)->serving();
 }
 
 const auth::Policy* Session::policy() const {
@@ -347,7 +353,8 @@ void Session::close_after_answers(Ending why) {
     return;
   }
   ending_ = why;
-  become(Draining{});
+  auto* somebody = std::get_if<Serving>(&phase_);
+  become(Draining{somebody != nullptr ? std::optional{std::move(*somebody)} : std::nullopt});
   held_back_ = false;
   worker_.mark(id_);
 }

@@ -111,8 +111,10 @@ class Session {
     protocol::Caller caller;
     Link* link;  // the worker ends the lease when the session goes
   };
-  // No more requests; what is owed is still sent.
-  struct Draining {};
+  // No more requests; what is owed is still sent, and whoever asked for it has a connection until then.
+  struct Draining {
+    std::optional<Serving> whose;
+  };
   // All is said; the client may have sent more, which must be read so that it still gets what we said.
   struct Lingering {};
   // A get for more keys than may be in flight goes up in windows, each when the client has taken the one
@@ -153,6 +155,7 @@ class Session {
   bool may_send_password() const;
   // The identity, while there is one; null otherwise.
   const Serving* serving() const;
+  Serving* serving();
   // Its policy; null without one.
   const auth::Policy* policy() const;
   std::string_view user_name() const;

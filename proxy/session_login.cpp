@@ -275,8 +275,8 @@ void Session::on_new_snapshot() {
   if (closed_) return;
   // An exchange that is under way was begun with the secrets of before.
   if (auto* nobody = std::get_if<Unidentified>(&phase_)) nobody->exchange.reset();
-  auto* streaming = std::get_if<Streaming>(&phase_);
-  auto* somebody = streaming != nullptr ? &streaming->serving : std::get_if<Serving>(&phase_);
+  const auto* streaming = std::get_if<Streaming>(&phase_);
+  Serving* somebody = serving();
   const auth::User* user = somebody != nullptr ? find_again(somebody->identity) : nullptr;
   const bool revoked = somebody != nullptr && (user == nullptr || lost_its_secret(*somebody->user, *user,
                                                                                   somebody->identity.secret));

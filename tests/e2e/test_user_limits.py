@@ -231,6 +231,36 @@ class UserLimits(unittest.TestCase):
         self.assertEqual(self.connect(None).ask(text_login(b"two", b"pw")), b"STORED")
         self.assertEqual(self.connect(None).ask(text_login(b"two", b"pw")), FULL)
 
+    def test_a_connection_counts_until_its_answers_are_taken(self):
+        everything = self.connect("all")
+        self.assertEqual(everything.set(b"large", b"x" * 1_000_000), b"STORED")
+        for end in ("quit", "half-closed"):
+            with self.subTest(end=end):
+                # More than the sockets hold: what is left waits for the client, who does not read.
+                slow = self.connect("two")
+                self.assertEqual(slow.ask(b"get n\r\n"), b"END")
+                slow.send(b"get large\r\n" * 3 + (b"quit\r\n" if end == "quit" else b""))
+                if end == "half-closed":
+                    slow.finish()
+                other = self.connect("two")
+                self.assertEqual(other.ask(b"get n\r\n"), b"END")
+                one_more = self.connect("two")
+                one_more.send(b"get n\r\n")
+                self.assertEqual(one_more.rest(), FULL + b"\r\n")
+                self.assertEqual(slow.rest().count(b"END\r\n"), 3)
+                instead = self.connect("two")
+                self.assertEqual(instead.ask(b"get n\r\n"), b"END")
+                for connection in (other, instead):
+                    connection.send(b"quit\r\n")
+                    self.assertEqual(connection.rest(), b"")
+
+    def test_what_is_answered_after_the_last_request_is_charged(self):
+        self.connect("all").set(b"large", b"x" * 5000)
+        leaves = self.connect("narrow")
+        leaves.send(b"get large\r\nquit\r\n")
+        self.assertEqual(len(leaves.rest()), len(b"VALUE large 0 5000\r\n") + 5000 + len(b"\r\nEND\r\n"))
+        self.assertEqual(self.connect("narrow").ask(b"get large\r\n"), WIDE)
+
     def test_a_denied_read_may_look_like_a_miss(self):
         everything, text, binary = self.connect("all"), self.connect("hides"), self.connect("hides")
         for key in (b"open:1", b"open:2", b"shut"):
