@@ -74,6 +74,7 @@ class Adviser {
     for (const conf::User& user : config.users) role_sets_.emplace(user.roles.begin(), user.roles.end());
     for (const conf::Listener& listener : config.listeners) {
       if (!listener.anonymous.empty()) anonymous_.insert(listener.anonymous);
+      for (const conf::Anonymous& some : listener.anonymous_by_network) anonymous_.insert(some.user);
     }
   }
 
@@ -227,6 +228,8 @@ class Adviser {
   }
 
   void look_at(const conf::Listener& listener) {
+    if (listener.auth != conf::AuthMode::Required)
+      warn(listener.place, "whoever reaches this listener may do everything, until its auth is \"required\"");
     const bool passwords =
         std::ranges::any_of(config_.users, [](const conf::User& user) { return user.has_password(); });
     if (passwords && is_plain_and_remote(listener) && !listener.insecure_passwords)

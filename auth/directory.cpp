@@ -165,6 +165,7 @@ std::expected<Directory, std::vector<conf::Problem>> Directory::build(const conf
   }
   directory.certificates_ = CertificateMap{config, problems};
   directory.owners_ = OwnerMap{config, problems};
+  directory.stranger_ = compiler.compile({});
   if (!problems.empty()) return std::unexpected{std::move(problems)};
   directory.decoy_key_ = config.login.decoy_key.empty() ? drawn_decoy_key() : config.login.decoy_key;
   directory.saslauthd_ = config.login.saslauthd;

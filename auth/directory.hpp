@@ -79,6 +79,9 @@ class Directory {
   // Whose process that is, by uid or else by gid; null if nobody's.
   const User* by_owner(const UnixOwner& owner) const;
 
+  // Whoever is nobody, where all pass: without a name and without a right.
+  const User& stranger() const { return stranger_; }
+
   // The SASL mechanisms to offer, strongest last is the client's choice: joined by spaces, only those
   // configured that every user with a password can use (DESIGN §11.10), and without PLAIN unless the client
   // may send a password. SCRAM is none where one's password is saslauthd's, who needs it whole. Empty if
@@ -119,6 +122,7 @@ class Directory {
   // Second half of build(): what follows from all users together.
   void survey(const std::vector<std::string>& configured_mechanisms);
 
+  User stranger_;
   std::unordered_map<std::string, User, NameHash, std::equal_to<>> users_;
   CertificateMap certificates_;
   OwnerMap owners_;

@@ -14,7 +14,20 @@ bool same_mechanism(std::string_view said, std::string_view known) {
 }  // namespace
 
 bool admits(std::span<const conf::Network> networks, const Peer& peer) {
-  return (peer.unix_socket && !peer.proxied) || conf::admits(networks, peer.ip);
+  return peer.has_no_address() || conf::admits(networks, peer.ip);
+}
+
+const std::string& anonymous_user(const conf::Listener& listener, const Peer& peer) {
+  const std::string* user = &listener.anonymous;
+  int best = -1;
+  for (const conf::Anonymous& some : listener.anonymous_by_network) {
+    for (const conf::Network& network : some.networks) {
+      if (peer.has_no_address() || network.prefix_bits <= best || !network.contains(peer.ip)) continue;
+      best = network.prefix_bits;
+      user = &some.user;
+    }
+  }
+  return *user;
 }
 
 std::string format(const Peer& peer) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "conf/config.hpp"
 #include "conf/network.hpp"
 
 namespace mcgate::auth {
@@ -29,12 +30,18 @@ struct Peer {
 
   // Nothing on the wire between it and us: passwords need no TLS. How a client came to a proxy nobody knows.
   bool is_local() const { return !proxied && (unix_socket || ip.is_loopback()); }
+  // It came through a Unix socket by itself.
+  bool has_no_address() const { return unix_socket && !proxied; }
 };
 // Whether it is in one of the networks; any is if there are none. Networks judge addresses: who comes through
 // a Unix socket was judged by its permissions, unless it is a proxy that came.
 bool admits(std::span<const conf::Network> networks, const Peer& peer);
 // "10.0.0.1:4711", "[fd00::1]:4711" or "unix".
 std::string format(const Peer& peer);
+
+// The user whose rights a client from there has that does not log in; empty: none. Of several networks that
+// hold its address the smallest counts.
+const std::string& anonymous_user(const conf::Listener& listener, const Peer& peer);
 
 enum class Proof : std::uint8_t { Anonymous, Text, Plain, ScramSha256, ScramSha512, Certificate, UnixPeer };
 std::string_view name(Proof proof);

@@ -34,7 +34,7 @@ bool is_ipv4(const conf::IpAddress& ip) {
 
 // What of an address counts as one client.
 std::string place_of(const Peer& peer) {
-  if (peer.unix_socket && !peer.proxied) return "unix";
+  if (peer.has_no_address()) return "unix";
   const std::size_t size = is_ipv4(peer.ip) ? 16 : 8;
   return {reinterpret_cast<const char*>(peer.ip.bytes.data()), size};
 }

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <system_error>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "conf/audit.hpp"
@@ -98,6 +99,43 @@ Tls read_tls(PlacedTable table, Problems& problems) {
   return tls;
 }
 
+void read_anonymous(SectionReader& listener_reader, const Names& users, Listener& listener,
+                    Problems& problems) {
+  const auto check = [&](const PlacedText& user) {
+    if (!users.knows(user.text))
+      problems.add(user.place, fmt::format("anonymous: no user has the name {:?}", user.text));
+  };
+  if (!listener_reader.is_array("anonymous")) {
+    if (auto user = listener_reader.text("anonymous")) {
+      check(*user);
+      listener.anonymous = std::move(user->text);
+    }
+    return;
+  }
+  if (listener.address.family == Address::Family::Unix && !listener.is_for_proxies())
+    problems.add(listener_reader.place_of("anonymous"),
+                 "networks cannot tell the clients of a unix: address apart");
+  std::unordered_set<std::string> seen;
+  for (const PlacedTable& table : listener_reader.tables("anonymous")) {
+    SectionReader reader{table, Section::ListenerAnonymous, problems};
+    Anonymous made;
+    for (const PlacedText& item : reader.texts("networks")) {
+      if (const auto network = parse_network(item.text)) {
+        if (!seen.insert(fmt::format("{}/{}", format(network->base), network->prefix_bits)).second)
+          problems.add(item.place, fmt::format("the network {:?} is there already", item.text));
+        made.networks.push_back(*network);
+      } else {
+        problems.add(item.place, network.error());
+      }
+    }
+    if (auto user = reader.text("user")) {
+      check(*user);
+      made.user = std::move(user->text);
+    }
+    listener.anonymous_by_network.push_back(std::move(made));
+  }
+}
+
 Listener read_listener(PlacedTable table, Names& addresses, const Names& users, Problems& problems) {
   SectionReader reader{table, Section::Listener, problems};
   Listener listener;
@@ -121,11 +159,10 @@ Listener read_listener(PlacedTable table, Names& addresses, const Names& users, 
   listener.networks = read_networks(reader, "networks", problems);
   reader.boolean("text_login", listener.text_login);
   reader.boolean("insecure_passwords", listener.insecure_passwords);
-  if (auto user = reader.text("anonymous")) {
-    if (!users.knows(user->text))
-      problems.add(user->place, fmt::format("anonymous: no user has the name {:?}", user->text));
-    listener.anonymous = std::move(user->text);
-  }
+  reader.choice(
+      "auth", listener.auth,
+      {{"required", AuthMode::Required}, {"report", AuthMode::Report}, {"observe", AuthMode::Observe}});
+  read_anonymous(reader, users, listener, problems);
   if (const auto tls = reader.table("tls")) listener.tls = read_tls(*tls, problems);
   return listener;
 }

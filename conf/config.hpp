@@ -60,6 +60,20 @@ struct Tls {
   std::vector<std::string> client_crl;  // PEM; if any is there, all of a chain is checked for revocation
 };
 
+// What becomes of a request that is to be refused. A migration goes through them from the last to the first:
+// observe is for when there is no policy yet, report for when there is one to be tried.
+enum class AuthMode : std::uint8_t {
+  Required,  // it is
+  Report,    // it is not, but logged
+  Observe,   // it is not
+};
+
+// Those networks' clients that do not log in, and the user whose rights they have.
+struct Anonymous {
+  std::vector<Network> networks;
+  std::string user;
+};
+
 struct Listener {
   Place place;
   Address address;
@@ -70,7 +84,9 @@ struct Listener {
   bool unix_proxies = false;        // the same for all that come through a Unix socket
   bool text_login = true;           // `set` + "user password" logs in
   bool insecure_passwords = false;  // take passwords without TLS from clients that are not local
-  std::string anonymous;            // user whose rights those who do not log in have; empty: none
+  AuthMode auth = AuthMode::Required;
+  std::string anonymous;                        // user whose rights those who do not log in have; empty: none
+  std::vector<Anonymous> anonymous_by_network;  // the same by where they are; no network is there twice
 
   // Nobody but proxies connects to it.
   bool is_for_proxies() const { return unix_proxies || !proxies.empty(); }

@@ -37,7 +37,8 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::Listener,       "proxy_protocol_from",     Texts,   0,     10'000,     "[]",              "proxies that say whom they speak for: networks, or \"unix\"; only they may connect then"},
     {Section::Listener,       "text_login",              Boolean, 0,     1,          "true",            "a set with \"user password\" as its data logs in"},
     {Section::Listener,       "insecure_passwords",      Boolean, 0,     1,          "false",           "take passwords without TLS from clients that are not local"},
-    {Section::Listener,       "anonymous",               Text,    1,     255,        "none",            "user whose rights clients have that do not log in"},
+    {Section::Listener,       "auth",                    Text,    1,     16,         "\"required\"",    "\"required\"; \"report\" and \"observe\" let everyone pass, and tell what would be refused"},
+    {Section::Listener,       "anonymous",               TextOrTables, 1, 255,       "none",            "user whose rights clients have that do not log in; by network: see [[listener.anonymous]]"},
     {Section::Listener,       "tls",                     Table,   0,     0,          "none",            "speak TLS; without, the listener is plain"},
 
     {Section::ListenerTls,    "certificate",             Text,    1,     4096,       "",                "PEM file of the certificate and its chain"},
@@ -46,6 +47,9 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::ListenerTls,    "client_certificate",      Text,    1,     16,         "\"none\"",        "whether clients are asked for a certificate: \"none\", \"optional\" or \"required\""},
     {Section::ListenerTls,    "client_ca",               Text,    1,     4096,       "none",            "PEM file of the authorities that clients' certificates may come from"},
     {Section::ListenerTls,    "client_crl",              Texts,   0,     64,         "[]",              "PEM files of revocation lists; with any, each authority must have a current one"},
+
+    {Section::ListenerAnonymous, "networks",             Texts,   1,     10'000,     "",                "of the clients it is for"},
+    {Section::ListenerAnonymous, "user",                 Text,    1,     255,        "",                "user whose rights they have"},
 
     {Section::Upstream,       "address",                 Text,    1,     128,        "",                "memcached's IP address and port, or unix:/path"},
     {Section::Upstream,       "insecure_remote",         Boolean, 0,     1,          "false",           "permit a memcached that is not on loopback or a Unix socket"},
@@ -168,6 +172,8 @@ std::string_view title(Section section) {
       return "[[listener]]";
     case Section::ListenerTls:
       return "[listener.tls]";
+    case Section::ListenerAnonymous:
+      return "[[listener.anonymous]]";
     case Section::Upstream:
       return "[upstream]";
     case Section::Timeouts:

@@ -13,6 +13,7 @@ enum class Section : std::uint8_t {
   Top,
   Listener,
   ListenerTls,
+  ListenerAnonymous,
   Upstream,
   Timeouts,
   Limits,
@@ -38,7 +39,8 @@ enum class Type : std::uint8_t {
   Texts,          // an array of texts; its range is their number
   TextsOrTables,  // an array of texts and of tables; its range is their number
   Table,
-  Tables,  // an array of tables; its range is their number
+  Tables,        // an array of tables; its range is their number
+  TextOrTables,  // either of these; the range is both's
 };
 
 struct KeyRow {

@@ -52,6 +52,8 @@ std::string expected(const KeyRow& row) {
       return "a table";
     case Type::Tables:
       return fmt::format("an array of {} to {} tables", row.least, row.most);
+    case Type::TextOrTables:
+      return fmt::format("a string of {} to {} bytes or an array of as many tables", row.least, row.most);
   }
   return {};
 }
@@ -104,6 +106,11 @@ Place SectionReader::place_of(std::string_view name) const {
 
 bool SectionReader::has(std::string_view name) const {
   return std::ranges::find(table_, name, &Member::key) != table_.end();
+}
+
+bool SectionReader::is_array(std::string_view name) const {
+  const auto found = std::ranges::find(table_, name, &Member::key);
+  return found != table_.end() && std::holds_alternative<Array>(found->value.data);
 }
 
 void SectionReader::seconds(std::string_view name, std::chrono::milliseconds& out) {

@@ -49,6 +49,8 @@ class SectionReader {
   // Where the key stands; the section's own place if it doesn't.
   Place place_of(std::string_view name) const;
   bool has(std::string_view name) const;
+  // Of a key that may be a text or tables.
+  bool is_array(std::string_view name) const;
 
   // These leave `out` alone where the key is left out or wrong.
   template <std::unsigned_integral T>

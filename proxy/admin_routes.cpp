@@ -3,6 +3,8 @@
 #include <array>
 
 #include "proxy/crew.hpp"
+#include "proxy/explain.hpp"
+#include "proxy/observed.hpp"
 
 namespace mcgate::proxy {
 namespace {
@@ -24,11 +26,28 @@ AdminAnswer users(Crew& crew, const AdminRequest&) {
   return {.body = crew.users(), .type = "application/json"};
 }
 
+AdminAnswer observed(Crew& crew, const AdminRequest&) {
+  return {.body = to_json(crew.observed()), .type = "application/json"};
+}
+
+// What `mcgate explain` says, by the configuration that is served: the query holds the question, named as
+// there.
+AdminAnswer explanation(Crew& crew, const AdminRequest& request) {
+  const auto question = parse_question(request.query);
+  if (!question) return {.status = 400, .body = question.error() + "\n"};
+  const Snapshot& snapshot = crew.snapshot();
+  const auto explained = explain(snapshot.config, *snapshot.directory, *question);
+  if (!explained) return {.status = 400, .body = explained.error() + "\n"};
+  return {.body = to_json(*explained), .type = "application/json"};
+}
+
 constexpr auto kRoutes = std::to_array<AdminRoute>({
     {Method::Get, "/metrics", metrics},
     {Method::Get, "/healthz", health},
     {Method::Get, "/readyz", readiness},
     {Method::Get, "/users", users},
+    {Method::Get, "/observed", observed},
+    {Method::Get, "/explain", explanation},
 });
 
 }  // namespace

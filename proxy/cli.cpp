@@ -115,6 +115,9 @@ void add_explain(CLI::App& app, Question& question) {
   explain->fallthrough();
   explain->add_option("--user", question.user, "Who asks")->type_name("NAME");
   explain
+      ->add_option("--certificate", question.certificate, "Or a name of its certificate: uri:…, dns:…, cn:…")
+      ->type_name("NAME");
+  explain
       ->add_option("--command", question.command, "A command, as grants name it; after mg, ms, md, ma: flags")
       ->required();
   explain->add_option("--key", question.key, "Its key");

@@ -153,4 +153,10 @@ std::string Crew::metrics() {
   return shared_.metrics.render();
 }
 
+Observed::Sketch Crew::observed() const {
+  Observed::Sketch sketch;
+  for (const auto& worker : workers_) worker->observed().add_to(sketch);
+  return sketch;
+}
+
 }  // namespace mcgate::proxy

@@ -39,6 +39,9 @@ class Crew {
   std::string users() const { return users_as_json(snapshot_->config, shared_.last_use); }
   // In Prometheus's text format.
   std::string metrics();
+  // What was seen where all pass, by all workers.
+  Observed::Sketch observed() const;
+  const Snapshot& snapshot() const { return *snapshot_; }
 
  private:
   void on_signals();

@@ -45,8 +45,9 @@ bool allowed(protocol::Request& request, const auth::Policy& policy) {
   return !request.needs.empty() && allowed.contains(request.needs);
 }
 
-// Leaves of a read's keys those that may be read.
-void drop_denied(protocol::Request& request, const auth::Policy& policy) {
+// A read of keys of which some may not be read, where these are to look as if they were not there: leaves
+// those that may.
+Action hide_denied(protocol::Request& request, const auth::Policy& policy) {
   request.may_recache = true;
   std::erase_if(request.keys, [&](std::string_view key) {
     const protocol::CommandSet allowed = policy.allowed(key);
@@ -55,22 +56,30 @@ void drop_denied(protocol::Request& request, const auth::Policy& policy) {
     if (!denied) request.may_recache = request.may_recache && allowed.contains(Command::Set);
     return denied;
   });
+  return request.keys.empty() ? Action::AnswerMiss : if_allowed(request);
 }
 
 }  // namespace
 
-Action decide(protocol::Request& request, const auth::Policy* policy) {
-  const protocol::CommandRow& row = protocol::row(request.caller.command);
-  if (row.category == protocol::Category::Session) return decide_session_command(request, policy != nullptr);
+Action judge(protocol::Request& request, const auth::Policy* policy) {
+  if (protocol::row(request.caller.command).category == protocol::Category::Session)
+    return decide_session_command(request, policy != nullptr);
   if (policy == nullptr) return Action::RefuseUnauthenticated;
+  return allowed(request, *policy) ? if_allowed(request) : Action::RefuseDenied;
+}
+
+Action decide(protocol::Request& request, const auth::Policy* policy) {
+  const Action judged = judge(request, policy);
+  if (judged != Action::RefuseDenied || !policy->hides_denied()) return judged;
+  const bool reads = protocol::row(request.caller.command).category == protocol::Category::Read;
+  return reads && !request.keys.empty() ? hide_denied(request, *policy) : judged;
+}
+
+Action if_allowed(const protocol::Request& request) {
+  const protocol::CommandRow& row = protocol::row(request.caller.command);
   // A command that must have keys and came without is a parser's bug: refused, not waved through.
   const bool keys_fit = (row.keys == protocol::KeyCount::None) == request.keys.empty();
   if (!keys_fit) return Action::RefuseDenied;
-  if (!allowed(request, *policy)) {
-    if (row.category != protocol::Category::Read || !policy->hides_denied()) return Action::RefuseDenied;
-    drop_denied(request, *policy);
-    if (request.keys.empty()) return Action::AnswerMiss;
-  }
   // What these list may hold bytes that came into memcached past us, or were never meant (the address of a
   // Unix socket has had garbage behind it), and may look like the end of the list or like another reply: on a
   // link of their own they can only fool the one who asked.

@@ -22,9 +22,14 @@ enum class Action : std::uint8_t {
 };
 
 // `policy` is what the session's identity may do, or null while it has none. Notes in the request what else
-// the policy has to say of it: may_recache. Where
-// denied reads are to look like misses, keys that may not be read are taken out of it, the first of them
-// noted as denied_key.
+// the policy has to say of it: may_recache. Where denied reads are to look like misses, keys that may not be
+// read are taken out of it, the first of them noted as denied_key.
 Action decide(protocol::Request& request, const auth::Policy* policy);
+
+// The same, but that what is denied is refused, and so never hidden.
+Action judge(protocol::Request& request, const auth::Policy* policy);
+
+// What becomes of a request that is allowed.
+Action if_allowed(const protocol::Request& request);
 
 }  // namespace mcgate::proxy

@@ -1,10 +1,13 @@
 #include "proxy/explain.hpp"
 
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
 
@@ -110,27 +113,51 @@ class Answer {
     } else {
       return wrong(std::move(listener.error()));
     }
-    std::string name = question_.user;
-    if (name.empty()) {
-      if (listener_ == nullptr)
-        return wrong("who asks? --user, or --listener for those who do not log in there");
-      name = listener_->anonymous;
-    }
     if (auto peer = parse_peer(); !peer) return wrong(std::move(peer.error()));
+    auto name = who();
+    if (!name) return wrong(std::move(name.error()));
+    Explanation explanation = answer((*asked)->request, *name);
+    if (!explanation.allowed && listener_ != nullptr && listener_->auth != conf::AuthMode::Required)
+      explanation.why +=
+          "; but the listener at " + at(listener_->place) + " lets everything pass: see its auth";
+    return explanation;
+  }
+
+ private:
+  // The user who asks; empty: nobody.
+  std::expected<std::string, std::string> who() const {
+    if (!question_.user.empty() && !question_.certificate.empty())
+      return wrong("either a user or a certificate");
+    if (!question_.user.empty()) return question_.user;
+    if (!question_.certificate.empty()) {
+      const auto user = directory_.by_certificate(std::span{&question_.certificate, 1});
+      if (!user) return wrong(user.error());
+      if (*user != nullptr) return (*user)->name;
+      if (listener_ == nullptr)
+        return wrong("nobody has that certificate; --listener, for those who have not");
+    }
+    if (listener_ == nullptr)
+      return wrong("who asks? --user, or --listener for those who do not log in there");
+    if (peer_) return auth::anonymous_user(*listener_, *peer_);
+    if (!listener_->anonymous_by_network.empty())
+      return wrong("who does not log in at this listener depends on where it is: --from");
+    return listener_->anonymous;
+  }
+
+  Explanation answer(protocol::Request& request, const std::string& name) const {
     if (auto refused = judge_listener()) return *std::move(refused);
-    if (name.empty()) return judge_stranger((*asked)->request);
+    if (name.empty()) return judge_stranger(request);
     const auto written = std::ranges::find(config_.users, name, &conf::User::name);
     const auth::User* user = directory_.find(name);
     if (user == nullptr || written == config_.users.end()) return unknown_user(name);
     if (peer_ && !auth::admits(*user, *peer_))
-      return Explanation{
+      return {
           false,
           fmt::format("{:?} may not come from {}: networks of {}", name, question_.from, at(written->place)),
           {"a network of that user that holds the address"}};
-    return judge((*asked)->request, *written, *user->policy);
+    return judge(request, *written, *user->policy);
   }
 
- private:
   std::string at(conf::Place place) const {
     return fmt::format("{}:{}:{}", config_.file, place.line, place.column);
   }
@@ -172,9 +199,10 @@ class Answer {
   Explanation judge_stranger(protocol::Request& request) const {
     const bool refused = decide(request, nullptr) == Action::RefuseUnauthenticated;
     if (!refused) return {true, "it needs no log-in", {}};
-    return {false,
-            "nobody has logged in, and the listener at " + at(listener_->place) + " has no anonymous user",
-            {"a log-in", "or a user of few rights named by that listener's `anonymous`"}};
+    return {
+        false,
+        "nobody has logged in, and the listener at " + at(listener_->place) + " has no anonymous user for it",
+        {"a log-in", "or a user of few rights named by that listener's `anonymous`"}};
   }
 
   Explanation unknown_user(const std::string& name) const {
@@ -261,6 +289,41 @@ class Answer {
 std::expected<Explanation, std::string> explain(const conf::Config& config, const auth::Directory& directory,
                                                 const Question& question) {
   return Answer{config, directory, question}.give();
+}
+
+std::expected<Question, std::string> parse_question(std::string_view query) {
+  Question question;
+  evkeyvalq pairs{};
+  if (evhttp_parse_query_str(std::string{query}.c_str(), &pairs) != 0)
+    return wrong("a query that cannot be read");
+  std::string unknown;
+  for (const evkeyval* pair = pairs.tqh_first; pair != nullptr; pair = pair->next.tqe_next) {
+    const std::string_view name = pair->key;
+    if (name == "user") {
+      question.user = pair->value;
+    } else if (name == "command") {
+      question.command = pair->value;
+    } else if (name == "key") {
+      question.key = pair->value;
+    } else if (name == "from") {
+      question.from = pair->value;
+    } else if (name == "certificate") {
+      question.certificate = pair->value;
+    } else if (name == "listener") {
+      question.listener = pair->value;
+    } else {
+      unknown = "a question has user or certificate, command, key, from and listener, nothing else";
+    }
+  }
+  evhttp_clear_headers(&pairs);
+  if (!unknown.empty()) return wrong(std::move(unknown));
+  return question;
+}
+
+std::string to_json(const Explanation& explanation) {
+  const nlohmann::ordered_json object{
+      {"allowed", explanation.allowed}, {"why", explanation.why}, {"change", explanation.change}};
+  return object.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 std::string format(const Explanation& explanation) {

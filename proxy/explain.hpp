@@ -5,6 +5,7 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "auth/directory.hpp"
@@ -18,6 +19,8 @@ struct Question {
   std::optional<std::string> key;
   std::string from;      // an IP address, or "unix"; empty: from wherever it may be
   std::string listener;  // its address as the configuration has it; empty: any that would do
+  // Instead of the user: a name that it shows, as users have it, "uri:spiffe://prod/web".
+  std::string certificate = {};
 };
 
 struct Explanation {
@@ -29,6 +32,11 @@ struct Explanation {
 // The error says what is wrong with the question itself.
 std::expected<Explanation, std::string> explain(const conf::Config& config, const auth::Directory& directory,
                                                 const Question& question);
+
+// A question as a URL's query, "user=web&command=get&key=a%3A1", without what is left out.
+std::expected<Question, std::string> parse_question(std::string_view query);
+// {"allowed": true, "why": "...", "change": []}
+std::string to_json(const Explanation& explanation);
 
 // As `mcgate explain` prints it: "allowed: ..." or "refused: ...", and below it what would change that.
 std::string format(const Explanation& explanation);

@@ -30,6 +30,7 @@ Session::Session(Worker& worker, SessionId id, std::size_t listener, Fd fd, cons
       listener_{listener},
       peer_{peer},
       transport_{std::move(fd), worker.snapshot().tls[listener].context.get(), worker.tls_bio()},
+      lets_all_pass_{this->listener().auth != conf::AuthMode::Required},
       stranger_{worker},
       phase_since_{worker.now()},
       last_active_{worker.now()} {
@@ -47,7 +48,7 @@ const conf::Listener& Session::listener() const {
 }
 
 bool Session::is_anonymous_listener() const {
-  return !listener().anonymous.empty();
+  return !auth::anonymous_user(listener(), peer_).empty();
 }
 
 bool Session::may_send_password() const {
@@ -72,7 +73,8 @@ const auth::Policy* Session::policy() const {
 
 std::string_view Session::user_name() const {
   const Serving* somebody = serving();
-  return somebody != nullptr ? std::string_view{somebody->identity.user} : "-";
+  return somebody != nullptr && !somebody->identity.user.empty() ? std::string_view{somebody->identity.user}
+                                                                 : "-";
 }
 
 std::string_view Session::name_space() const {

@@ -152,6 +152,8 @@ class Session {
   void become(Phase next);
   const conf::Listener& listener() const;
   bool is_anonymous_listener() const;
+  // Whose rights it has without a log-in: the anonymous user's, or a stranger's where all pass; null: none.
+  const auth::User* nobody() const;
   bool may_send_password() const;
   // The identity, while there is one; null otherwise.
   const Serving* serving() const;
@@ -216,6 +218,8 @@ class Session {
   // --- requests (session_requests.cpp). They return false if the request must be held back for now.
   bool on_request(protocol::Request& request, std::size_t bytes);
   bool on_broken(const protocol::Request& request, const protocol::Broken& broken);
+  // Where all pass: notes the request and what would have become of it; what becomes of it.
+  Action let_pass(protocol::Request& request);
   bool carry_out(Action action, const protocol::Request& request);
   bool forward(const protocol::Request& request);
   void open_windows(const protocol::Request& request);
@@ -225,7 +229,7 @@ class Session {
   void answer_noop(const protocol::Caller& caller);
   void refuse(const protocol::Caller& caller, protocol::Refusal refusal);
   void refuse_head(const protocol::Caller& caller);
-  void log_denied(const protocol::Request& request);
+  void log_denied(std::string_view event, const protocol::Request& request, bool refused);
   protocol::DeniedStatus denied_status() const;
 
   // --- the audit trail (session_audit.cpp)
@@ -277,6 +281,8 @@ class Session {
   void count_failure(std::string_view user);
   // Without a look at the password.
   void refuse_unseen(const protocol::Caller& caller, const auth::Refused& refused);
+  // After a log-in that came to nothing.
+  void become_nobody();
   // Nobody now, and one failure more.
   void fail_login(const auth::Refused& refused);
   void log_throttled(std::string_view user, std::optional<std::chrono::milliseconds> wait);
@@ -315,6 +321,8 @@ class Session {
   enum class Input : std::uint8_t { Open, Stopped, Ended };
   Input input_state_ = Input::Open;
   bool reading_ = false;
+  bool lets_all_pass_;   // the listener's auth is not "required"
+  bool noted_ = false;   // the request that was held back, where all pass
   bool closed_ = false;  // buried; nothing may happen any more
 
   std::optional<Ending> ending_;  // while it is about to end

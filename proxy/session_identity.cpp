@@ -38,17 +38,29 @@ void Session::on_established() {
     close_now(Ending::Logins);
   } else if (const auth::Identity* identity = attested_identity(); identity != nullptr) {
     if (serve_as(*identity, *worker_.snapshot().directory->find(identity->user))) log_login(*identity);
-  } else if (is_anonymous_listener()) {
-    // The configuration's check has seen that the user exists; without it nobody is anybody.
-    const auth::User* anonymous = worker_.snapshot().directory->find(listener().anonymous);
-    if (anonymous != nullptr && auth::admits(*anonymous, peer_))
-      serve_as({anonymous->name, auth::Proof::Anonymous}, *anonymous);
+  } else if (const auth::User* user = nobody(); user != nullptr) {
+    serve_as({user->name, auth::Proof::Anonymous}, *user);
   }
 }
 
 ClientCertificate Session::wanted_certificate() const {
   const std::optional<conf::Tls>& tls = listener().tls;
   return tls && transport_.tls() != nullptr ? tls->client_certificate : ClientCertificate::None;
+}
+
+const auth::User* Session::nobody() const {
+  const auth::Directory& directory = *worker_.snapshot().directory;
+  // The configuration's check has seen that the user exists; without it nobody is anybody.
+  const auth::User* user = directory.find(auth::anonymous_user(listener(), peer_));
+  if (user != nullptr && auth::admits(*user, peer_)) return user;
+  return lets_all_pass_ ? &directory.stranger() : nullptr;
+}
+
+void Session::become_nobody() {
+  become(Unidentified{});  // first: whom it was leaves room for whom it is
+  // Whose certificate is known is never anybody else, a stranger neither.
+  const auth::User* user = lets_all_pass_ && attested_identity() == nullptr ? nobody() : nullptr;
+  if (user != nullptr) serve_as({user->name, auth::Proof::Anonymous}, *user);
 }
 
 std::expected<Session::Shown, std::string> Session::look_at_client() const {

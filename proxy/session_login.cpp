@@ -31,7 +31,11 @@ bool lost_its_secret(const auth::User& before, const auth::User& now, const std:
 // Where the text log-in is enabled, a session that is somebody already (an anonymous user) may still begin
 // with a log-in: it must not be stored as data, where others could read the password.
 bool Session::is_login_in_disguise(const protocol::Request& request) const {
-  if (had_request_ || !in<Serving>() || !listener().text_login) return false;
+  if (!in<Serving>() || !listener().text_login) return false;
+  // Who has failed to and is nobody is still trying.
+  const bool still_tries =
+      failed_logins_ > 0 && std::get<Serving>(phase_).identity.proof == auth::Proof::Anonymous;
+  if (had_request_ && !still_tries) return false;
   if (request.caller.dialect != protocol::Dialect::Text || request.caller.command != protocol::Command::Set)
     return false;
   const auto credentials = protocol::parse_login_token(request.value);
@@ -73,7 +77,7 @@ void Session::begin(LoginAttempt attempt) {
   }
   log_throttled(attempt.user(), wait);
   if (!wait) {
-    become(Unidentified{});
+    become_nobody();
     refuse(attempt.caller, Refusal::Busy);
     return;
   }
@@ -90,7 +94,7 @@ void Session::on_turn() {
     go_on(std::move(attempt), true);
   } else {
     // Begun under a configuration that no longer holds.
-    become(Unidentified{});
+    become_nobody();
     refuse(attempt.caller, Refusal::Busy);
   }
   worker_.mark(id_);
@@ -129,7 +133,7 @@ void Session::submit(LoginAttempt attempt, bool had_turn) {
   const std::string who = peer_.unix_socket ? "unix" : conf::format(peer_.ip);
   if (runners.submit(who, wanted, std::move(job))) return;
   reached(Bound::LoginQueue);
-  become(Unidentified{});
+  become_nobody();
   refuse(caller, Refusal::Busy);
 }
 
@@ -192,8 +196,8 @@ bool Session::log_in_sasl(const protocol::Request& request) {
 
 bool Session::step_sasl(const protocol::Request& request) {
   if (queue_.in_flight() != 0) return false;
-  auto* nobody = std::get_if<Unidentified>(&phase_);
-  std::unique_ptr<auth::SaslExchange> exchange = nobody != nullptr ? std::move(nobody->exchange) : nullptr;
+  auto* before = std::get_if<Unidentified>(&phase_);
+  std::unique_ptr<auth::SaslExchange> exchange = before != nullptr ? std::move(before->exchange) : nullptr;
   if (!exchange) {
     become(Unidentified{});
     refuse_unseen(request.caller, {"a step of no log-in"});
@@ -214,7 +218,7 @@ void Session::on_login_result(LoginResult done) {
   const protocol::Caller caller = done.attempt.caller;
   if (done.attempt.directory != worker_.snapshot().directory) {
     // By a configuration that no longer holds: it may have been by a secret that is gone.
-    become(Unidentified{});
+    become_nobody();
     refuse(caller, Refusal::Busy);
   } else if (!done.result) {
     begin(std::move(done.attempt));
@@ -232,11 +236,13 @@ void Session::on_login_result(LoginResult done) {
 }
 
 const auth::User* Session::find_again(const auth::Identity& identity) const {
-  const bool was_anonymous = identity.proof == auth::Proof::Anonymous;
-  if (was_anonymous && identity.user != listener().anonymous) return nullptr;
+  if (identity.proof == auth::Proof::Anonymous) {
+    const auth::User* user = nobody();
+    return user != nullptr && user->name == identity.user ? user : nullptr;
+  }
   const auth::User* user = worker_.snapshot().directory->find(identity.user);
   if (user == nullptr || !auth::admits(*user, peer_)) return nullptr;
-  if (was_anonymous || auth::by_connecting(identity.proof)) return user;
+  if (auth::by_connecting(identity.proof)) return user;
   return auth::still_proves(*user, identity.secret, std::chrono::system_clock::now()) ? user : nullptr;
 }
 
@@ -273,22 +279,26 @@ bool Session::allows_rest(const auth::Policy& policy, const Windows& windows) {
 
 void Session::on_new_snapshot() {
   if (closed_) return;
+  lets_all_pass_ = listener().auth != conf::AuthMode::Required;
   // An exchange that is under way was begun with the secrets of before.
-  if (auto* nobody = std::get_if<Unidentified>(&phase_)) nobody->exchange.reset();
+  if (auto* unidentified = std::get_if<Unidentified>(&phase_)) unidentified->exchange.reset();
   const auto* streaming = std::get_if<Streaming>(&phase_);
   Serving* somebody = serving();
   const auth::User* user = somebody != nullptr ? find_again(somebody->identity) : nullptr;
   const bool revoked = somebody != nullptr && (user == nullptr || lost_its_secret(*somebody->user, *user,
                                                                                   somebody->identity.secret));
-  const bool stream_revoked =
-      streaming != nullptr && user != nullptr && !user->policy->allows(streaming->caller.command);
+  const bool stream_revoked = !lets_all_pass_ && streaming != nullptr && user != nullptr &&
+                              !user->policy->allows(streaming->caller.command);
   // The rest of a large get would be of other keys than its beginning.
   const bool moved = user != nullptr && user->name_space != somebody->user->name_space;
-  const bool get_revoked = windows_ && user != nullptr && (moved || !allows_rest(*user->policy, *windows_));
+  const bool get_revoked =
+      windows_ && user != nullptr && (moved || (!lets_all_pass_ && !allows_rest(*user->policy, *windows_)));
   if (from_elsewhere() || revoked || !still_attested() || stream_revoked || get_revoked) {
     revoke();
   } else if (somebody != nullptr) {
     somebody->user = user;
+  } else if (lets_all_pass_ && in<Unidentified>()) {
+    become_nobody();
   }
 }
 
@@ -346,7 +356,7 @@ void Session::refuse_unseen(const protocol::Caller& caller, const auth::Refused&
 }
 
 void Session::fail_login(const auth::Refused& refused) {
-  become(Unidentified{});
+  become_nobody();
   ++failed_logins_;
   worker_.counters().add<Metric::Logins>(1, login_by_ ? static_cast<std::size_t>(*login_by_) : kUnknownProof,
                                          LoginOutcome::Refused);

@@ -67,24 +67,46 @@ bool Session::on_request(protocol::Request& request, std::size_t bytes) {
   request.name_space = name_space();
   // Taken first: what carries it out may use the worker's request for another.
   const protocol::Command command = request.caller.command;
-  const Action action = decide(request, policy());
+  const Action action = lets_all_pass_ ? let_pass(request) : decide(request, policy());
   const bool goes_on = action == Action::Forward || action == Action::Stream || action == Action::AnswerMiss;
   const bool metered = goes_on && serving()->user->metered();
   if (const auto limit = metered ? exceeded(request, *serving()) : std::nullopt) {
+    noted_ = false;
     reached(limit->bound);
     audit(AuditEvent::Kind::Limited, user_name(), name(limit->bound));
     refuse(request.caller, limit->refusal);
     worker_.counters().add<Metric::Requests>(1, command, Verdict::Limited);
     return true;
   }
-  if (!(metered ? carry_out_metered(action, request, bytes) : carry_out(action, request)))
+  if (!(metered ? carry_out_metered(action, request, bytes) : carry_out(action, request))) {
+    noted_ = lets_all_pass_;
     return false;  // it comes again
+  }
+  noted_ = false;
   if (before_login && protocol_ == Dialect::Text) {
     worker_.counters().add<Metric::MalformedRequests>(1);  // not parsed so far as to know the command
   } else {
     worker_.counters().add<Metric::Requests>(1, command, verdict(action));
   }
   return true;
+}
+
+Action Session::let_pass(protocol::Request& request) {
+  const Action action = judge(request, policy());
+  const Serving* somebody = serving();
+  if (somebody == nullptr || protocol::row(request.caller.command).category == Category::Session)
+    return action;
+  const bool refused = action == Action::RefuseDenied;
+  const bool is_known = somebody->identity.proof != auth::Proof::Anonymous;
+  if (!noted_) {
+    worker_.observed().note(is_known ? somebody->identity.user : std::string_view{}, peer_, request, refused);
+    if (refused && listener().auth == conf::AuthMode::Report) log_denied("would_be_denied", request, false);
+  }
+  // That tenants do not meet is no matter of rights.
+  const bool of_the_whole_cache = request.keys.empty() && !somebody->user->name_space.empty();
+  if (!refused || of_the_whole_cache) return action;
+  request.may_recache = true;
+  return if_allowed(request);
 }
 
 bool Session::on_broken(const protocol::Request& request, const protocol::Broken& broken) {
@@ -121,10 +143,10 @@ bool Session::carry_out(Action action, const protocol::Request& request) {
   switch (action) {
     case Action::Forward:
       if (!forward(request)) return false;
-      if (!request.denied_key.empty()) log_denied(request);
+      if (!request.denied_key.empty()) log_denied("denied", request, true);
       return true;
     case Action::AnswerMiss: {
-      log_denied(request);
+      log_denied("denied", request, true);
       std::string text;
       protocol::compose_miss(request, text);
       queue_.say(std::move(text));
@@ -154,18 +176,18 @@ bool Session::carry_out(Action action, const protocol::Request& request) {
       return step_sasl(request);
     case Action::RefuseUnauthenticated:
       if (auto* nobody = std::get_if<Unidentified>(&phase_)) {
-        nobody->exchange.reset();
         if (nobody->full) {
           refuse(request.caller, Refusal::ConnectionsLimit);
           close_after_answers(Ending::Bound);
           return true;
         }
+        become_nobody();  // and a log-in that was under way is not any more
       }
       audit(AuditEvent::Kind::Unauthenticated, {}, {});
       refuse(request.caller, Refusal::Unauthenticated);
       return true;
     case Action::RefuseDenied:
-      log_denied(request);
+      log_denied("denied", request, true);
       refuse(request.caller, Refusal::AccessDenied);
       return true;
   }
@@ -332,7 +354,7 @@ void Session::refuse_head(const protocol::Caller& caller) {
 
 // --- the log
 
-void Session::log_denied(const protocol::Request& request) {
+void Session::log_denied(std::string_view event, const protocol::Request& request, bool refused) {
   const bool logged = worker_.client_log().allow(worker_.now());
   if (!logged && !worker_.shared().audit.on()) return;
   const auth::Policy& rules = *policy();
@@ -344,14 +366,14 @@ void Session::log_denied(const protocol::Request& request) {
         request.keys, [&](std::string_view each) { return !rules.allows(request.needs, each); });
     key = denied != request.keys.end() ? *denied : request.keys.back();
   }
-  audit_denied(request, key);
+  if (refused) audit_denied(request, key);
   if (!logged) return;
   const auth::Policy::Reason reason = key ? rules.explain(request.needs, *key) : rules.explain(request.needs);
-  worker_.log().warning("denied", {{"user", user_name()},
-                                   {"peer", auth::format(peer_)},
-                                   {"command", protocol::row(request.caller.command).name},
-                                   {"key_prefix", key_prefix(key.value_or(""))},
-                                   {"rule", reason.text}});
+  worker_.log().warning(event, {{"user", user_name()},
+                                {"peer", auth::format(peer_)},
+                                {"command", protocol::row(request.caller.command).name},
+                                {"key_prefix", key_prefix(key.value_or(""))},
+                                {"rule", reason.text}});
 }
 
 }  // namespace mcgate::proxy

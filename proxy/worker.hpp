@@ -27,6 +27,7 @@
 #include "proxy/link.hpp"
 #include "proxy/log.hpp"
 #include "proxy/metrics.hpp"
+#include "proxy/observed.hpp"
 #include "proxy/rate.hpp"
 #include "proxy/session_id.hpp"
 #include "proxy/snapshot.hpp"
@@ -112,6 +113,7 @@ class Worker {
     if (!now_) now_ = Clock::now();
     return *now_;
   }
+  Observed& observed() { return observed_; }
   std::mt19937& jitter() { return jitter_; }
   protocol::Request& request() { return request_; }
   std::span<char> raw() { return raw_; }
@@ -192,6 +194,7 @@ class Worker {
   std::vector<RateLimit> bound_log_;  // by Bound: none takes another's lines
   Fd reserve_;                        // given up for a moment to tell a newcomer that there are none left
   std::size_t held_ = 0;              // bytes waiting in sessions
+  Observed observed_;
 
   std::vector<char> raw_;
   std::vector<char> plain_;

@@ -56,6 +56,9 @@ class Guides(unittest.TestCase):
     def test_policy(self):
         self.assertGreater(self.play("policy.md"), 15)
 
+    def test_migration(self):
+        self.assertGreater(self.play("migration.md"), 3)
+
 
 if __name__ == "__main__":
     unittest.main()

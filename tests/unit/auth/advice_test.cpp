@@ -19,7 +19,7 @@ std::string advice(const std::string& text, const std::string& listener = "addre
   if (!config) FAIL(conf::format(config.error().front()));
   std::string all;
   for (const conf::Problem& problem : auth::advise(*config)) {
-    std::string line = conf::format(problem);
+    const std::string line = conf::format(problem);
     const std::size_t at = line.find("warning: ");
     REQUIRE(at != std::string::npos);
     all += line.substr(2, at - 2) + line.substr(at + 9) + "\n";
@@ -167,4 +167,14 @@ TEST_CASE("advice: admin commands within anybody's reach") {
         "has insecure_passwords\n");
   CHECK(advice(admin, "address = \"0.0.0.0:2\"") ==
         "7:1: without tls, this listener takes passwords from local clients only\n");
+}
+
+TEST_CASE("advice: a listener where all pass") {
+  const std::string one = role("{ commands = [\"get\"], keys = [\"*\"] }\n");
+  for (const char* const mode : {"observe", "report"}) {
+    CHECK(advice(one, "address = \"127.0.0.1:2\"\nauth = \"" + std::string{mode} + "\"") ==
+          "10:1: whoever reaches this listener may do everything, until its auth is \"required\"\n");
+  }
+  CHECK(advice("user = [{ name = \"u\", roles = [\"r\"] }]\n[role.r]\nallow = [{ commands = [\"stats\"] }]\n",
+               "address = \"127.0.0.1:2\"\nanonymous = [{ networks = [\"10.0.0.1\"], user = \"u\" }]") == "");
 }

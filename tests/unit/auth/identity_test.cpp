@@ -37,5 +37,31 @@ TEST_CASE("proofs have names") {
   CHECK(name(Proof::ScramSha512) == "SCRAM-SHA-512");
 }
 
+TEST_CASE("the anonymous user of a client: of the smallest network that holds it, or of all") {
+  const auto network = [](std::string_view text) { return *conf::parse_network(text); };
+  const auto from = [](std::string_view ip) { return Peer{false, *conf::parse_ip(ip), 1}; };
+  conf::Listener listener;
+  CHECK(anonymous_user(listener, from("10.0.0.1")).empty());
+  listener.anonymous_by_network = {{{network("10.0.0.0/8"), network("fd00::/16")}, "wide"},
+                                   {{network("10.1.0.0/16")}, "narrow"},
+                                   {{network("10.1.2.3")}, "one"}};
+  struct Row {
+    std::string_view ip, user;
+  };
+  for (const Row& row : {Row{"10.0.0.1", "wide"}, Row{"10.1.0.1", "narrow"}, Row{"10.1.2.3", "one"},
+                         Row{"fd00::1", "wide"}, Row{"11.0.0.1", ""}, Row{"::1", ""}}) {
+    CAPTURE(row.ip);
+    CHECK(anonymous_user(listener, from(row.ip)) == row.user);
+  }
+  Peer peer{.unix_socket = true, .ip = *conf::parse_ip("10.0.0.1")};
+  CHECK(anonymous_user(listener, peer).empty());
+  peer.proxied = true;
+  CHECK(anonymous_user(listener, peer) == "wide");
+  listener = {};
+  listener.anonymous = "all";
+  CHECK(anonymous_user(listener, from("11.0.0.1")) == "all");
+  CHECK(anonymous_user(listener, Peer{true, {}, 0}) == "all");
+}
+
 }  // namespace
 }  // namespace mcgate::auth

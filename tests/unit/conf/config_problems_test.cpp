@@ -229,8 +229,25 @@ TEST_CASE("each mistake of a listener or the upstream is named with its place") 
       {"[[listener]]\naddress = \"127.0.0.1:1\"\nmode = \"0600\"", "3:8: mode is for a unix: address only"},
       {"[[listener]]\naddress = \"127.0.0.1:1\"\nanonymous = \"guest\"",
        "3:13: anonymous: no user has the name \"guest\""},
+      {"[[listener]]\naddress = \"127.0.0.1:1\"\nanonymous = [{ networks = [\"10.0.0.0/8\"], user = "
+       "\"guest\" }]",
+       "3:50: anonymous: no user has the name \"guest\""},
+      {"[[listener]]\naddress = \"127.0.0.1:1\"\nanonymous = [{ user = \"guest\" }]",
+       "3:14: [[listener.anonymous]] needs networks: of the clients it is for\n"
+       "3:23: anonymous: no user has the name \"guest\""},
+      {"[[listener]]\naddress = \"127.0.0.1:1\"\nanonymous = [{ networks = [\"10.0.0.1\", \"10.0.0.1/32\"] "
+       "}]",
+       "3:14: [[listener.anonymous]] needs user: user whose rights they have\n"
+       "3:40: the network \"10.0.0.1/32\" is there already"},
+      {"[[listener]]\naddress = \"unix:/s\"\nanonymous = [{ networks = [\"10.0.0.1\"] }]",
+       "3:13: networks cannot tell the clients of a unix: address apart\n"
+       "3:14: [[listener.anonymous]] needs user: user whose rights they have"},
+      {"[[listener]]\naddress = \"127.0.0.1:1\"\nanonymous = 1",
+       "3:13: anonymous must be a string of 1 to 255 bytes or an array of as many tables, not an integer"},
+      {"[[listener]]\naddress = \"127.0.0.1:1\"\nauth = \"off\"",
+       "3:8: auth must be one of \"required\", \"report\", \"observe\", not \"off\""},
       {"[[listener]]\naddress = \"127.0.0.1:1\"\nanonymous = \"\"",
-       "3:13: anonymous must be a string of 1 to 255 bytes, not of 0"},
+       "3:13: anonymous must be a string of 1 to 255 bytes or an array of as many tables, not of 0"},
       {"[[listener]]\naddress = \"127.0.0.1:1\"\ntext_login = 1",
        "3:14: text_login must be true or false, not an integer"},
       {"[[listener]]\naddress = \"127.0.0.1:1\"\n[listener.tls]\nkey = \"/k\"\nminimum_version = \"1.1\"",

@@ -32,7 +32,9 @@ TEST_CASE("what is left out has its default") {
   CHECK(listener.networks.empty());
   CHECK(listener.text_login);
   CHECK_FALSE(listener.insecure_passwords);
+  CHECK(listener.auth == AuthMode::Required);
   CHECK(listener.anonymous.empty());
+  CHECK(listener.anonymous_by_network.empty());
   CHECK(config.upstream.links == 1);
   CHECK_FALSE(config.upstream.insecure_remote);
   CHECK(config.upstream.reply_timeout == 10s);
@@ -347,4 +349,24 @@ TEST_CASE("a file is read whole") {
   REQUIRE(config.has_value());
   CHECK(config->workers == 7);
   CHECK(config->file == name);
+}
+
+TEST_CASE("a listener's auth, and its anonymous users by network") {
+  const std::string rest =
+      "upstream = { address = \"127.0.0.1:2\" }\nuser = [{ name = \"a\" }, { name = \"b\" }]\n";
+  const Config config =
+      good(rest +
+           "[[listener]]\naddress = \"127.0.0.1:1\"\nauth = \"observe\"\n"
+           "anonymous = [{ networks = [\"10.0.0.0/8\", \"::1\"], user = \"a\" }, "
+           "{ networks = [\"10.1.0.0/16\"], user = \"b\" }]\n"
+           "[[listener]]\naddress = \"127.0.0.1:3\"\nauth = \"report\"\nanonymous = \"a\"\n");
+  const Listener& first = config.listeners.at(0);
+  CHECK(first.auth == AuthMode::Observe);
+  CHECK(first.anonymous.empty());
+  REQUIRE(first.anonymous_by_network.size() == 2);
+  CHECK(first.anonymous_by_network[0].user == "a");
+  CHECK(first.anonymous_by_network[0].networks.size() == 2);
+  CHECK(first.anonymous_by_network[1].user == "b");
+  CHECK(config.listeners.at(1).auth == AuthMode::Report);
+  CHECK(config.listeners.at(1).anonymous == "a");
 }

@@ -127,7 +127,7 @@ TEST_CASE("explain: rules at their places, and what would change them") {
                "refused: there is no user \"weeb\" (did you mean \"web\"?)\n"
                "what would change it:\n  `mcgate user add` makes one\n"},
            Row{{"", "get", "a", "", "127.0.0.1:2"},
-               "refused: nobody has logged in, and the listener at f:3:1 has no anonymous user\n"
+               "refused: nobody has logged in, and the listener at f:3:1 has no anonymous user for it\n"
                "what would change it:\n  a log-in\n"
                "  or a user of few rights named by that listener's `anonymous`\n"},
            Row{{"", "quit", {}, "", "127.0.0.1:2"}, "allowed: it needs no log-in\n"},
@@ -187,4 +187,45 @@ TEST_CASE("explain: a question that makes no sense is an error, not a refusal") 
     CAPTURE(row.error);
     CHECK(error_of(shop, row.question).find(row.error) != std::string::npos);
   }
+}
+
+TEST_CASE("explain knows who does not log in, by where it is, and where all pass") {
+  const Loaded some = policy(
+      "[[listener]]\naddress = \"127.0.0.1:2\"\nauth = \"report\"\n"
+      "anonymous = [{ networks = [\"10.0.0.0/8\"], user = \"u\" }]\n"
+      "[[user]]\nname = \"u\"\nroles = [\"r\"]\n"
+      "[role.r]\nallow = [{ commands = [\"get\"], keys = [\"*\"] }]\n");
+  CHECK(explained(some, {"", "get", "a", "10.0.0.1", "127.0.0.1:2"}).allowed);
+  const Explanation refused = explained(some, {"", "get", "a", "11.0.0.1", "127.0.0.1:2"});
+  CHECK_FALSE(refused.allowed);
+  CHECK(refused.why.ends_with("; but the listener at f:3:1 lets everything pass: see its auth"));
+  CHECK(error_of(some, {"", "get", "a", "", "127.0.0.1:2"}).ends_with("depends on where it is: --from"));
+}
+
+TEST_CASE("explain: a question as a query, and an answer as JSON") {
+  const auto question = proxy::parse_question("user=web&command=mg%20T30&key=a%3A1&from=10.0.0.1");
+  REQUIRE(question.has_value());
+  CHECK(question->user == "web");
+  CHECK(question->command == "mg T30");
+  CHECK(question->key == "a:1");
+  CHECK(question->from == "10.0.0.1");
+  CHECK(question->listener.empty());
+  CHECK_FALSE(proxy::parse_question("user=web&kye=a").has_value());
+  CHECK(proxy::to_json({true, "by \"\xff\"", {}}) ==
+        "{\n  \"allowed\": true,\n  \"why\": \"by \\\"\\ufffd\\\"\",\n  \"change\": []\n}\n");
+}
+
+TEST_CASE("explain knows users by their certificates") {
+  const Loaded some = policy(
+      "[[listener]]\naddress = \"127.0.0.1:2\"\n"
+      "[[user]]\nname = \"u\"\ncertificates = [\"uri:spiffe://a/*\"]\nroles = [\"r\"]\n"
+      "[role.r]\nallow = [{ commands = [\"get\"], keys = [\"*\"] }]\n");
+  Question question{"", "get", "k", "", "", "uri:spiffe://a/b"};
+  CHECK(explained(some, question).why.starts_with("by role r, f:10:"));
+  question.certificate = "uri:spiffe://b/b";
+  CHECK(error_of(some, question).starts_with("nobody has that certificate"));
+  question.listener = "127.0.0.1:2";
+  CHECK_FALSE(explained(some, question).allowed);
+  question.user = "u";
+  CHECK(error_of(some, question) == "either a user or a certificate");
 }

@@ -1,0 +1,116 @@
+#include "proxy/observed.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "proxy/audit_event.hpp"
+
+namespace mcgate::proxy {
+namespace {
+
+using protocol::Category;
+using protocol::CommandRow;
+
+constexpr std::string_view kSeparators = ":/.-_|";
+
+void add(Observed::Count& to, const Observed::Count& more) {
+  to.requests += more.requests;
+  to.refused += more.refused;
+}
+
+// What a grant could name: it holds no other bytes, and a `*` at its end only.
+bool can_be_granted(std::string_view key) {
+  return std::ranges::all_of(key, [](char c) { return c > 0x20 && c < 0x7f && c != '*'; });
+}
+
+// Of a key; empty where no grant could name its prefix.
+std::string keys_of(std::string_view key) {
+  const std::string_view prefix = key_prefix(key);
+  if (!can_be_granted(prefix)) return {};
+  const bool whole = prefix.size() == key.size() && kSeparators.find(prefix.back()) == std::string_view::npos;
+  return std::string{prefix} + (whole ? "" : "*");
+}
+
+std::string_view right_of(const CommandRow& row) {
+  return row.category == Category::Admin ? row.name : protocol::name(row.category);
+}
+
+void note(Observed::Client& client, std::string_view right, const std::string& keys,
+          const Observed::Count& one) {
+  Observed::Count* count = &client.beyond;
+  if (!keys.empty()) {
+    std::string name{right};
+    name.append(1, '\t').append(keys);
+    if (const auto found = client.rights.find(name); found != client.rights.end()) {
+      count = &found->second;
+    } else if (client.rights.size() < Observed::kRights) {
+      count = &client.rights[std::move(name)];
+    }
+  }
+  add(*count, one);
+}
+
+nlohmann::ordered_json to_object(const Observed::Count& count) {
+  return {{"requests", count.requests}, {"refused", count.refused}};
+}
+
+}  // namespace
+
+void Observed::note(std::string_view user, const auth::Peer& peer, const protocol::Request& request,
+                    bool refused) {
+  const Count one{.requests = 1, .refused = refused ? 1U : 0U};
+  std::string name = user.empty() ? "address\t" : "user\t";
+  name += user.empty() ? (peer.unix_socket ? "unix" : conf::format(peer.ip)) : std::string{user};
+  const std::lock_guard lock{mutex_};
+  auto found = sketch_.clients.find(name);
+  if (found == sketch_.clients.end()) {
+    if (sketch_.clients.size() >= kClients) {
+      add(sketch_.beyond, one);
+      return;
+    }
+    found = sketch_.clients.emplace(std::move(name), Client{}).first;
+  }
+  Client& client = found->second;
+  add(client.all, one);
+  for (const CommandRow& row : protocol::all_commands()) {
+    if (!request.needs.contains(row.command)) continue;
+    if (request.keys.empty()) proxy::note(client, right_of(row), "-", one);
+    for (const std::string_view key : request.keys) proxy::note(client, right_of(row), keys_of(key), one);
+  }
+}
+
+void Observed::add_to(Sketch& sketch) const {
+  const std::lock_guard lock{mutex_};
+  add(sketch.beyond, sketch_.beyond);
+  for (const auto& [name, client] : sketch_.clients) {
+    Client& sum = sketch.clients[name];
+    add(sum.all, client.all);
+    add(sum.beyond, client.beyond);
+    for (const auto& [right, count] : client.rights) add(sum.rights[right], count);
+  }
+}
+
+std::string to_json(const Observed::Sketch& sketch) {
+  nlohmann::ordered_json clients = nlohmann::ordered_json::array();
+  for (const auto& [name, client] : sketch.clients) {
+    const std::size_t tab = name.find('\t');
+    nlohmann::ordered_json rights = nlohmann::ordered_json::array();
+    for (const auto& [right, count] : client.rights) {
+      const std::size_t at = right.find('\t');
+      nlohmann::ordered_json object{{"right", right.substr(0, at)}};
+      if (const std::string keys = right.substr(at + 1); keys != "-") object["keys"] = keys;
+      object.update(to_object(count));
+      rights.push_back(std::move(object));
+    }
+    nlohmann::ordered_json object{{name.substr(0, tab), name.substr(tab + 1)}};
+    object.update(to_object(client.all));
+    object["beyond"] = to_object(client.beyond);
+    object["rights"] = std::move(rights);
+    clients.push_back(std::move(object));
+  }
+  const nlohmann::ordered_json all{{"clients", std::move(clients)}, {"beyond", to_object(sketch.beyond)}};
+  // A user's name may be any bytes; what is not UTF-8 is replaced.
+  return all.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace mcgate::proxy
