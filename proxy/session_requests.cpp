@@ -115,7 +115,8 @@ bool Session::on_broken(const protocol::Request& request, const protocol::Broken
   const bool of_sasl =
       protocol_ == Dialect::Binary && (command == Command::SaslAuth || command == Command::SaslStep);
   const bool of_text_login = protocol_ == Dialect::Text && !in<Serving>() && !broken.reply.empty();
-  if (of_sasl || of_text_login) {
+  const bool of_login = of_sasl || of_text_login;
+  if (of_login) {
     if (queue_.in_flight() != 0) return false;
     // A log-in, if a broken one: whoever it was before is nobody now.
     count_failure({});
@@ -134,8 +135,11 @@ bool Session::on_broken(const protocol::Request& request, const protocol::Broken
     refuse(request.caller, Refusal::Unauthenticated);
   }
   worker_.counters().add<Metric::MalformedRequests>(1);
-  if (broken.close || too_many_failures())
-    close_after_answers(too_many_failures() ? Ending::Logins : Ending::Protocol);
+  if (of_login && too_many_failures()) {
+    close_after_answers(Ending::Logins);
+  } else if (broken.close) {
+    close_after_answers(Ending::Protocol);
+  }
   return true;
 }
 

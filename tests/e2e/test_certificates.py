@@ -124,6 +124,16 @@ class Identified(CertificateCase):
         self.assertEqual(connection.call("get", b"web:b").value, b"v")
         self.assertEqual(connection.call("get", b"alice:k").status, AUTH_ERROR)
 
+    def test_a_malformed_request_is_no_failed_log_in(self):
+        for number in (self.REQUIRED, self.OPTIONAL):
+            connection = self.connect(self.web.tls(), number)
+            self.assertEqual(connection.ask(b"nonsense\r\n"), b"ERROR")
+            self.assertEqual(connection.ask(b"get %s\r\n" % (b"k" * 300)), b"CLIENT_ERROR bad command line format")
+            self.assert_is_web(connection)
+            malformed = self.connect(self.web.tls(), number)
+            self.assertNotEqual(malformed.call("sasl_auth", b"PLAIN", b"x" * 5000).status, 0)
+            self.assert_closed(malformed)
+
     def test_a_stranger_at_a_required_listener(self):
         for version in pki.VERSIONS:
             context = harness.client_tls()
