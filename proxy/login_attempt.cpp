@@ -14,7 +14,9 @@ std::optional<protocol::Credentials> LoginAttempt::credentials() const {
 }
 
 bool LoginAttempt::proves() const {
-  return !std::holds_alternative<Start>(message) || credentials();
+  // SCRAM's last message is empty: the password was held against the one before.
+  if (const auto* step = std::get_if<Step>(&message)) return !step->token.empty();
+  return std::holds_alternative<Text>(message) || credentials();
 }
 
 std::string LoginAttempt::user() const {

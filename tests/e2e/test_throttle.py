@@ -181,6 +181,9 @@ class GoesOn(ThrottleCase):
         response = connection.call("sasl_step", b"SCRAM-SHA-256", client.final(challenge.value))
         self.assertEqual(response.status, AUTH_CONTINUE)
         self.assertTrue(client.proves_server(response.value))
+        # The message that ends it proves nothing, and does not wait once more.
+        self.assertEqual(connection.call("sasl_step", b"SCRAM-SHA-256", b"").status, 0)
+        self.assertEqual(self.gate.process.log().count("event=login_delayed"), 1)
 
 
 if __name__ == "__main__":
