@@ -115,17 +115,19 @@ void Session::submit(LoginAttempt attempt, bool had_turn) {
   Shared& all = worker_.shared();
   auth::LoginRunners& runners = attempt.asks_saslauthd() ? all.saslauthd_runners : all.runners;
   become(LoggingIn{caller, wanted});
-  auto job = [inbox = worker_.inbox(), id = id_, had_turn, throttle = worker_.config().login.throttle,
-              attempt = std::move(attempt), &shared = all]() mutable {
+  // What it refers to outlives the runners; the workers, and what they share, may be gone before.
+  auto job = [inbox = worker_.inbox(), id = id_, had_turn, settings = worker_.config().login.throttle,
+              attempt = std::move(attempt), &throttle = all.throttle,
+              &remembered = all.remembered]() mutable {
     // Many may have been let through at once that were here before any of them had failed.
     const std::string user = attempt.user();
-    const bool waits = !had_turn && shared.throttle.delays(throttle, attempt.peer, user, Clock::now());
+    const bool waits = !had_turn && throttle.delays(settings, attempt.peer, user, Clock::now());
     LoginResult done{std::move(attempt), std::nullopt};
-    if (!waits) done.result = done.attempt.check(shared.remembered);
+    if (!waits) done.result = done.attempt.check(remembered);
     // Counted here, before the runner looks at the next.
     const auto* refused = done.result ? std::get_if<auth::Refused>(&done.result->outcome) : nullptr;
     if (refused != nullptr && !refused->unjudged)
-      shared.throttle.failed(throttle, done.attempt.peer, user, Clock::now());
+      throttle.failed(settings, done.attempt.peer, user, Clock::now());
     inbox->post([id, done = std::move(done)](Worker& worker) mutable {
       if (Session* session = worker.session(id)) session->on_login_result(std::move(done));
     });
