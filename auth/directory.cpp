@@ -117,10 +117,6 @@ class Compiler {
   std::map<std::tuple<Policy::Reach, conf::DeniedRead, Roles>, std::shared_ptr<const Policy>> policies_;
 };
 
-bool has(const User& user, Hash hash) {
-  return std::ranges::find(user.verifiers, hash, &Verifier::hash) != user.verifiers.end();
-}
-
 }  // namespace
 
 bool admits(const User& user, const Peer& peer) {
@@ -155,7 +151,8 @@ const UserVerifier* scram_secret(const User& user, Hash hash, std::chrono::syste
   return first;
 }
 
-std::expected<Directory, std::vector<conf::Problem>> Directory::build(const conf::Config& config) {
+std::expected<Directory, std::vector<conf::Problem>> Directory::build(
+    const conf::Config& config, std::chrono::system_clock::time_point now) {
   std::vector<conf::Problem> problems;
   Compiler compiler{config, problems};
   Directory directory;
@@ -169,11 +166,12 @@ std::expected<Directory, std::vector<conf::Problem>> Directory::build(const conf
   if (!problems.empty()) return std::unexpected{std::move(problems)};
   directory.decoy_key_ = config.login.decoy_key.empty() ? drawn_decoy_key() : config.login.decoy_key;
   directory.saslauthd_ = config.login.saslauthd;
-  directory.survey(config.login.mechanisms);
+  directory.survey(config.login.mechanisms, now);
   return directory;
 }
 
-void Directory::survey(const std::vector<std::string>& configured_mechanisms) {
+void Directory::survey(const std::vector<std::string>& configured_mechanisms,
+                       std::chrono::system_clock::time_point now) {
   std::array<std::map<Face, std::size_t>, 2> faces;
   std::array<bool, 2> everyone{true, true};
   bool anyone = false;
@@ -183,12 +181,13 @@ void Directory::survey(const std::vector<std::string>& configured_mechanisms) {
     if (user.asks_saslauthd) everyone = {false, false};
     Work work{};
     for (const auto& verifier : user.verifiers) of(work, verifier.hash) += verifier.iterations;
+    for (const Hash hash : kHashes) of(dearest_, hash) = std::max(of(dearest_, hash), of(work, hash));
+    // Who has no secret left shows nothing, and can use no mechanism whatever is offered.
+    if (std::ranges::none_of(user.verifiers, [&](const auto& each) { return each.is_live(now); })) continue;
     for (const Hash hash : kHashes) {
-      of(dearest_, hash) = std::max(of(dearest_, hash), of(work, hash));
-      everyone[index(hash)] = everyone[index(hash)] && has(user, hash);
-      // The first of a hash is the one that SCRAM shows.
-      const auto first = std::ranges::find(user.verifiers, hash, &Verifier::hash);
-      if (first != user.verifiers.end()) ++faces[index(hash)][{first->iterations, first->salt.size()}];
+      const UserVerifier* shown = scram_secret(user, hash, now);
+      everyone[index(hash)] = everyone[index(hash)] && shown != nullptr;
+      if (shown != nullptr) ++faces[index(hash)][{shown->iterations, shown->salt.size()}];
     }
   }
   for (const Hash hash : kHashes) {

@@ -66,8 +66,11 @@ inline std::uint32_t& of(Work& work, Hash hash) {
 
 class Directory {
  public:
-  // Everything wrong with the users and roles is reported at once.
-  static std::expected<Directory, std::vector<conf::Problem>> build(const conf::Config& config);
+  // Everything wrong with the users and roles is reported at once. What is offered and what decoys look like
+  // follows from the secrets that are good at `now`.
+  static std::expected<Directory, std::vector<conf::Problem>> build(
+      const conf::Config& config,
+      std::chrono::system_clock::time_point now = std::chrono::system_clock::now());
 
   // Names are compared as byte strings, whole.
   const User* find(std::string_view name) const;
@@ -95,8 +98,9 @@ class Directory {
   // iteration count and salt size that most users have for that hash; no password matches it. So SCRAM's
   // first answer betrays nobody as long as all users have the same count.
   //
-  // What remains: without login.decoy_key decoys differ from process to process, where users do not, and a
-  // name that becomes a user, or ceases to be one, changes its salt. The key is not derived from the users'
+  // What remains: a secret whose end comes between two builds changes what its user shows, and not what
+  // decoys look like; without login.decoy_key decoys differ from process to process, where users do not, and
+  // a name that becomes a user, or ceases to be one, changes its salt. The key is not derived from the users'
   // verifiers: these follow from their passwords and from salts that SCRAM shows to anyone, so a decoy would
   // let strangers test guesses at passwords without ever asking us.
   Verifier decoy(std::string_view name, Hash hash) const;
@@ -120,7 +124,8 @@ class Directory {
   };
 
   // Second half of build(): what follows from all users together.
-  void survey(const std::vector<std::string>& configured_mechanisms);
+  void survey(const std::vector<std::string>& configured_mechanisms,
+              std::chrono::system_clock::time_point now);
 
   User stranger_;
   std::unordered_map<std::string, User, NameHash, std::equal_to<>> users_;

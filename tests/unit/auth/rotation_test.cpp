@@ -119,6 +119,38 @@ TEST_CASE("rotation: SCRAM goes by the named one, or the first, of those that ar
   CHECK(shown(kEnd).empty());
 }
 
+TEST_CASE("rotation: decoys look like what users show, and what is offered is what they can use") {
+  const auto built = [](std::vector<conf::User> users, std::chrono::system_clock::time_point now) {
+    conf::Config config;
+    config.users = std::move(users);
+    return Directory::build(config, now).value();
+  };
+  const auto iterations = [](const Directory& users) {
+    return users.decoy("ghost", Hash::Sha256).iterations;
+  };
+  const std::string cheap = verifier_text(Hash::Sha256, "cheap", 5000);
+  const std::string dear = verifier_text(Hash::Sha256, "dear", 6000);
+  auto named = test::user("alice", {cheap, dear});
+  named.secrets[1].scram = true;
+  CHECK(iterations(built({named}, kEnd)) == 6000);
+
+  auto ends = test::user("alice", {cheap, dear});
+  ends.secrets[0].not_after = kEnd;
+  CHECK(iterations(built({ends}, kEnd - 1s)) == 5000);
+  CHECK(iterations(built({ends}, kEnd)) == 6000);
+
+  auto left = test::user("alice", {kNew, verifier_text(Hash::Sha512, "x")});
+  left.secrets[1].not_after = kEnd;
+  CHECK(built({left}, kEnd - 1s).mechanisms(true) == "PLAIN SCRAM-SHA-256 SCRAM-SHA-512");
+  CHECK(built({left}, kEnd).mechanisms(true) == "PLAIN SCRAM-SHA-256");
+  // Nobody's mechanism is taken away for who has none.
+  auto gone = test::user("bob", {cheap});
+  gone.secrets[0].not_after = kEnd;
+  const auto others = built({test::user("alice", {kNew, verifier_text(Hash::Sha512, "x")}), gone}, kEnd);
+  CHECK(others.mechanisms(true) == "PLAIN SCRAM-SHA-256 SCRAM-SHA-512");
+  CHECK(iterations(others) == kMinIterations);
+}
+
 TEST_CASE("rotation: what is ambiguous is refused") {
   const auto problem = [](conf::User user) {
     conf::Config config;
