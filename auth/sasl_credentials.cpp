@@ -36,8 +36,8 @@ conf::Secret SaslCredentials::verifier_of(std::string_view name) {
   const Verifier decoy = directory_->decoy(name, *hash);
   const UserVerifier* genuine = genuine_verifier(name, *hash);
   genuine_ = genuine != nullptr;
-  proven_by_ = genuine_ ? genuine->id : std::string{};
-  return conf::Secret{format(genuine_ ? *genuine : decoy)};
+  proven_by_ = genuine != nullptr ? genuine->id : std::string{};
+  return conf::Secret{format(genuine != nullptr ? *genuine : decoy)};
 }
 
 const UserVerifier* SaslCredentials::genuine_verifier(std::string_view name, Hash hash) {

@@ -47,7 +47,7 @@ class Connection {
   std::expected<void, std::string> send(std::string_view bytes) const {
     while (!bytes.empty()) {
       const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent > 0) {
+      if (sent >= 0) {
         bytes.remove_prefix(static_cast<std::size_t>(sent));
       } else if (const auto ready = wait_for(POLLOUT); !ready) {
         return ready;

@@ -13,9 +13,9 @@ constexpr std::chrono::seconds kTryAgain{1};
 }  // namespace
 
 Audit::Audit(const conf::Audit& settings, AuditFile file, const Log& log) : log_{log} {
-  keys_.emplace(settings.keys, settings.hash_key);
-  file_.emplace(std::move(file));
-  groups_.emplace(settings.group, *keys_);
+  keys_ = std::make_unique<const AuditKeyForm>(settings.keys, settings.hash_key);
+  file_ = std::make_unique<AuditFile>(std::move(file));
+  groups_ = std::make_unique<AuditGroups>(settings.group, *keys_);
   work_.events.reserve(kQueue);
   taken_.events.reserve(kQueue);
   writer_ = std::thread{[this] { write_all(); }};

@@ -10,8 +10,8 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <vector>
 
@@ -62,10 +62,10 @@ class Audit {
   void drop(std::uint64_t events);
 
   const Log& log_;
-  // The writer's.
-  std::optional<AuditKeyForm> keys_;
-  std::optional<AuditFile> file_;
-  std::optional<AuditGroups> groups_;
+  // The writer's; there if it is on.
+  std::unique_ptr<const AuditKeyForm> keys_;
+  std::unique_ptr<AuditFile> file_;
+  std::unique_ptr<AuditGroups> groups_;
   Work taken_;
   std::size_t next_ = 0;  // of the events taken, the first that is not dealt with
 
