@@ -104,7 +104,7 @@ TEST_CASE("certificate map: as if every entry were tried, at random") {
   std::mt19937 draw{7};
   const auto text = [&](std::size_t most) {
     std::string made;
-    for (std::size_t size = draw() % (most + 1); made.size() < size;) made += "ab"[draw() % 2];
+    for (const std::size_t size = draw() % (most + 1); made.size() < size;) made += "ab"[draw() % 2];
     return made;
   };
   std::vector<std::string> names{""};

@@ -98,7 +98,7 @@ TEST_CASE("a reader on another thread sees whole values that only grow") {
   constexpr std::uint64_t kMost = 100'000;
   Metrics metrics;
   Counters& counters = metrics.add_thread();
-  std::jthread writer{[&counters] {
+  const std::jthread writer{[&counters] {
     for (std::uint64_t i = 0; i < kMost; ++i) counters.add<Metric::BytesSent>(1);
   }};
   std::uint64_t last = 0;
