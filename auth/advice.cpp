@@ -82,8 +82,8 @@ class Adviser {
     for (const conf::Role& role : config_.roles) look_at(role);
     for (const conf::User& user : config_.users) look_at(user);
     for (const conf::Listener& listener : config_.listeners) look_at(listener);
-    std::ranges::stable_sort(found_, {}, [](const conf::Problem& problem) {
-      return std::pair{problem.place.line, problem.place.column};
+    std::ranges::sort(found_, {}, [](const conf::Problem& problem) {
+      return std::tuple{problem.place.line, problem.place.column, std::string_view{problem.message}};
     });
     return std::move(found_);
   }

@@ -28,8 +28,9 @@ CertificateMap::CertificateMap(const conf::Config& config, std::vector<conf::Pro
     for (const conf::CertificateName& name : user.certificates) claims.push_back({&name, &user});
   }
   // So that whatever covers a name stands before it, with nothing between but what it covers too.
-  std::ranges::stable_sort(claims, {}, [](const Claim& claim) {
-    return std::tuple{std::string_view{claim.name->name}, !claim.name->is_prefix};
+  std::ranges::sort(claims, {}, [](const Claim& claim) {
+    return std::tuple{std::string_view{claim.name->name}, !claim.name->is_prefix, claim.name->place.line,
+                      claim.name->place.column};
   });
   std::vector<Claim> around;
   for (const Claim& claim : claims) {

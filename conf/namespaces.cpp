@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "protocol/key.hpp"
@@ -27,7 +28,9 @@ void check_namespaces(const std::vector<User>& users, Problems& problems) {
   for (const User& user : users) {
     if (!user.name_space.empty()) sorted.push_back(&user);
   }
-  std::ranges::stable_sort(sorted, {}, &User::name_space);
+  std::ranges::sort(sorted, {}, [](const User* user) {
+    return std::tuple{std::string_view{user->name_space}, user->namespace_place.line};
+  });
   // Whatever begins with a text stands right behind it; `around` holds those that the one at hand begins
   // with.
   std::vector<const User*> around;
