@@ -200,6 +200,11 @@ class Waiting(BoundsCase):
         self.assertNotIn("bound_reached", self.gate.process.log())
 
 
+def has_ubsan():
+    with open(harness.MCGATE, "rb") as program:
+        return b"__ubsan_handle" in program.read()
+
+
 @harness.needs_mcgate
 class Descriptors(BoundsCase):
     def open_files(self):
@@ -207,6 +212,8 @@ class Descriptors(BoundsCase):
 
     def test_none_left(self):
         """Newcomers are turned away, those who are there are served, and the loop does not turn for nothing."""
+        if has_ubsan():
+            self.skipTest("UBSan asks for descriptors of its own to look at an object, and takes none for a fault")
         self.start(limits={"sessions": 100})
         held = [self.serving() for _ in range(3)]
         pid = self.gate.process.child.pid
