@@ -151,8 +151,8 @@ TEST_CASE("advice: certificates and Unix users that no listener asks for") {
       "to by "
       "themselves\n";
   CHECK(advice(owner, "address = \"unix:/x\"") == "");
-  CHECK(advice(owner, "address = \"unix:/x\"\nproxy_protocol_from = [\"unix\"]") == unused + cannot);
-  CHECK(advice(owner) == unused + cannot);
+  CHECK(advice(owner, "address = \"unix:/x\"\nproxy_protocol_from = [\"unix\"]") == cannot + unused);
+  CHECK(advice(owner) == cannot + unused);
 }
 
 TEST_CASE("advice: admin commands within anybody's reach") {
