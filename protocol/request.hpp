@@ -128,8 +128,10 @@ struct ParseLimits {
 };
 
 // Call again when at least `total` bytes of input are there (from the same start).
+// `searched` of them hold no line end, and need not be looked through then.
 struct NeedMore {
   std::size_t total;
+  std::size_t searched = 0;
 };
 // The request stands in the Request; `consumed` bytes of input were it.
 struct Parsed {
@@ -151,8 +153,10 @@ struct Broken {
 using ParseResult = std::variant<NeedMore, Parsed, Broken>;
 
 // Parses one classic text or meta request at the start of input (protocol.txt of memcached; strict where
-// memcached is lax, see docs/architecture.md). Never looks at more than the limits allow.
-ParseResult parse_text(std::string_view input, const ParseLimits& limits, Request& request);
+// memcached is lax, see docs/architecture.md). Never looks at more than the limits allow. `searched` is what
+// NeedMore said of the same input, and saves looking through a long line again with each piece of it.
+ParseResult parse_text(std::string_view input, const ParseLimits& limits, Request& request,
+                       std::size_t searched = 0);
 
 // Parses one binary request (memcached's binary protocol, 24-byte header).
 ParseResult parse_binary(std::string_view input, const ParseLimits& limits, Request& request);

@@ -177,13 +177,14 @@ ParseResult parse_line(TextLine& line) {
 
 }  // namespace
 
-ParseResult parse_text(std::string_view input, const ParseLimits& limits, Request& request) {
+ParseResult parse_text(std::string_view input, const ParseLimits& limits, Request& request,
+                       std::size_t searched) {
   request.clear();
   const bool exempt = input.starts_with("get ") || input.starts_with("gets ");
   const std::size_t most = exempt ? limits.get_line_bytes : limits.line_bytes;
-  const std::size_t end = input.substr(0, most).find('\n');
+  const std::size_t end = input.substr(0, most).find('\n', searched);
   if (end == std::string_view::npos) {
-    if (input.size() < most) return NeedMore{input.size() + 1};
+    if (input.size() < most) return NeedMore{input.size() + 1, input.size()};
     return Broken{.consumed = most, .swallow = 0, .reply = std::string{kLineTooLong} + "\r\n", .close = true};
   }
   std::string_view text = input.substr(0, end);

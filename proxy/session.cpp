@@ -232,13 +232,14 @@ std::size_t Session::serve(std::string_view input) {
   return used;
 }
 
-protocol::ParseResult Session::parse(std::string_view input, protocol::Request& request) const {
+protocol::ParseResult Session::parse(std::string_view input, protocol::Request& request,
+                                     std::size_t searched) const {
   const auto* serving = std::get_if<Serving>(&phase_);
   const bool identified = serving != nullptr;
   const protocol::ParseLimits& limits =
       identified ? serving->user->parse_limits : protocol::kLimitsBeforeLogin;
   if (protocol_ == protocol::Dialect::Binary) return protocol::parse_binary(input, limits, request);
-  return identified ? protocol::parse_text(input, limits, request)
+  return identified ? protocol::parse_text(input, limits, request, searched)
                     : protocol::parse_text_before_login(input, limits, request);
 }
 
@@ -251,9 +252,10 @@ std::size_t Session::serve_one(std::string_view input) {
     return input.size();
   }
   protocol::Request& request = worker_.request();
-  const protocol::ParseResult result = parse(input, request);
+  const protocol::ParseResult result = parse(input, request, std::exchange(searched_, 0));
   if (const auto* more = std::get_if<protocol::NeedMore>(&result)) {
     wanted_ = more->total;
+    searched_ = more->searched;
     return 0;
   }
   if (const auto* broken = std::get_if<protocol::Broken>(&result)) {

@@ -213,7 +213,7 @@ class Session {
   std::size_t serve(std::string_view input);
   // How much of the input it took; 0: not whole yet, or held back.
   std::size_t serve_one(std::string_view input);
-  protocol::ParseResult parse(std::string_view input, protocol::Request& request) const;
+  protocol::ParseResult parse(std::string_view input, protocol::Request& request, std::size_t searched) const;
 
   // --- requests (session_requests.cpp). They return false if the request must be held back for now.
   bool on_request(protocol::Request& request, std::size_t bytes);
@@ -341,9 +341,10 @@ class Session {
   std::unique_ptr<Windows> windows_;
 
   Buffer input_;
-  std::size_t wanted_ = 0;   // input bytes before parsing again makes sense
-  std::size_t swallow_ = 0;  // bytes of a refused data block still to come
-  bool held_back_ = false;   // a whole request waits in the input for something else first
+  std::size_t wanted_ = 0;    // input bytes before parsing again makes sense
+  std::size_t searched_ = 0;  // input bytes that hold no line end
+  std::size_t swallow_ = 0;   // bytes of a refused data block still to come
+  bool held_back_ = false;    // a whole request waits in the input for something else first
   Buffer output_;
   ReplyQueue queue_{output_};
 

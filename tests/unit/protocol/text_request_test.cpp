@@ -261,6 +261,20 @@ TEST_CASE("a line that has no end within its limit") {
   CHECK(parse(std::string(15, 'x'), limits).more == 16);
 }
 
+TEST_CASE("a long line that comes in pieces is looked through once") {
+  Request request;
+  const auto begun = parse_text("get a b", {}, request);
+  REQUIRE(std::holds_alternative<NeedMore>(begun));
+  CHECK(std::get<NeedMore>(begun).searched == 7);
+  // What was searched is taken on trust, so a line end there goes unseen.
+  CHECK(std::holds_alternative<NeedMore>(parse_text("get a\nb", {}, request, 7)));
+  CHECK(std::holds_alternative<Parsed>(parse_text("get a b\n", {}, request, 7)));
+  // Of a value that is not whole the line is.
+  const auto value = parse_text("set k 0 0 9\r\nx", {}, request);
+  REQUIRE(std::holds_alternative<NeedMore>(value));
+  CHECK(std::get<NeedMore>(value).searched == 0);
+}
+
 TEST_CASE("too many keys are refused, and the connection kept") {
   const ParseLimits limits{.keys = 3};
   CHECK_FALSE(parse_at_every_split("get a b c\r\n", limits).broken);
