@@ -68,6 +68,15 @@ ParseResult parse_get(TextLine& line) {
   return take_keys(line, line.text.substr(std::min(line.text.find(' '), line.text.size())));
 }
 
+// Bytes of the line of gat or gats that goes up, its end included, whatever a bound makes of its exptime:
+// that may come to be longer than the client's.
+std::size_t longest_gat(const TextLine& line) {
+  constexpr std::size_t kExptime = std::string_view{"-2147483648"}.size();
+  std::size_t bytes = line.token[0].size() + 1 + kExptime + 2;
+  for (const std::string_view key : line.request.keys) bytes += 1 + line.limits.namespace_bytes + key.size();
+  return bytes;
+}
+
 ParseResult parse_gat(TextLine& line) {
   if (line.count < 3) return refuse(line, kError);
   const auto exptime = parse_number<std::int32_t>(line.token[1]);
@@ -78,8 +87,9 @@ ParseResult parse_gat(TextLine& line) {
   next_token(rest);
   next_token(rest);
   auto result = take_keys(line, rest);
-  const std::size_t forwarded = line.text.size() + 2 + line.request.keys.size() * line.limits.namespace_bytes;
-  return forwarded > kMaxForwardedLine ? refuse(line, kLineTooLong) : result;
+  if (std::holds_alternative<Parsed>(result) && longest_gat(line) > kMaxForwardedLine)
+    return refuse(line, kLineTooLong);
+  return result;
 }
 
 // touch, incr, decr: key number [noreply].

@@ -296,10 +296,24 @@ TEST_CASE("one key many times in a long get is still a get") {
 }
 
 TEST_CASE("a gat line that memcached might close on is refused") {
-  std::string line = "gat 0";
-  while (line.size() < 1020) line += " k12";
-  CHECK_FALSE(parse_at_every_split(line + "\r\n").broken);
-  const Outcome outcome = parse_at_every_split(line + " k12\r\n");
-  CHECK(outcome.reply == "CLIENT_ERROR line too long\r\n");
-  CHECK_FALSE(outcome.close);
+  std::string keys;
+  for (int i = 0; i < 4; ++i) keys += " " + std::string(250, 'k');
+  // A bound may make of any exptime one of ten digits.
+  for (const std::string exptime : {"-2147483648", "0"}) {
+    CAPTURE(exptime);
+    const std::string most = "gats " + exptime + keys + " k";
+    CHECK(parse_at_every_split(most + "\r\n").canonical.size() <= 1024);
+    CHECK_FALSE(parse_at_every_split(most + "\r\n").broken);
+    const Outcome outcome = parse_at_every_split(most + "k\r\n");
+    CHECK(outcome.reply == "CLIENT_ERROR line too long\r\n");
+    CHECK_FALSE(outcome.close);
+  }
+  // Spaces do not go up.
+  CHECK_FALSE(parse_at_every_split("gats 0" + keys + std::string(500, ' ') + "k\r\n").broken);
+  // A namespace does, with each key.
+  std::string shorter = "gats 0";
+  for (int i = 0; i < 4; ++i) shorter += " " + std::string(249, 'k');
+  shorter += " k\r\n";
+  CHECK_FALSE(parse_at_every_split(shorter).broken);
+  CHECK(parse_at_every_split(shorter, {.namespace_bytes = 1}).reply == "CLIENT_ERROR line too long\r\n");
 }

@@ -155,5 +155,19 @@ TEST_CASE("ttl: a bound beyond 30 days is said as a date, as far as dates go") {
   CHECK(kept("touch k 2147483647\r\n", most) == "touch k 2147483647\r\n");
 }
 
+TEST_CASE("ttl: no capped gat line becomes longer than memcached reads") {
+  constexpr std::size_t kLongest = 1024;
+  for (std::size_t last = 1; last <= 250; ++last) {
+    std::string line = "gat 0";
+    for (const std::size_t key : {std::size_t{250}, std::size_t{250}, std::size_t{250}, last})
+      line += " " + std::string(key, 'k');
+    line += " k k\r\n";
+    Request request;
+    if (!std::holds_alternative<Parsed>(parse_text(line, {}, request))) continue;
+    CAPTURE(last);
+    CHECK(kept(line, {.seconds = kYear, .cap = true}).value_or("").size() <= kLongest);
+  }
+}
+
 }  // namespace
 }  // namespace mcgate::protocol
