@@ -263,6 +263,8 @@ class Session {
   bool has_expired() const;
   void revoke();
   bool is_login_in_disguise(const protocol::Request& request) const;
+  // Whether nothing stands in the way of a log-in's beginning; if not, it is held back.
+  bool may_log_in() const;
   void list_mechanisms(const protocol::Caller& caller);
   bool log_in_text(const protocol::Request& request);
   bool log_in_sasl(const protocol::Request& request);

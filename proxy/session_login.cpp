@@ -42,6 +42,12 @@ bool Session::is_login_in_disguise(const protocol::Request& request) const {
   return credentials && worker_.snapshot().directory->find(credentials->user) != nullptr;
 }
 
+// The identity held before is dropped, and with it its place among its user's connections: so nothing that it
+// asked for may be under way, on either side.
+bool Session::may_log_in() const {
+  return queue_.in_flight() == 0 && waiting_output() == 0;
+}
+
 void Session::list_mechanisms(const protocol::Caller& caller) {
   std::string text;
   const auth::Directory& directory = *worker_.snapshot().directory;
@@ -140,7 +146,7 @@ void Session::submit(LoginAttempt attempt, bool had_turn) {
 }
 
 bool Session::log_in_text(const protocol::Request& request) {
-  if (queue_.in_flight() != 0) return false;
+  if (!may_log_in()) return false;
   const auto credentials = protocol::parse_login_token(request.value);
   login_by_ = auth::Proof::Text;
   become(Unidentified{});
@@ -169,8 +175,7 @@ bool Session::log_in_text(const protocol::Request& request) {
 }
 
 bool Session::log_in_sasl(const protocol::Request& request) {
-  // The identity held before is dropped, so nothing that it asked for may be under way.
-  if (queue_.in_flight() != 0) return false;
+  if (!may_log_in()) return false;
   become(Unidentified{});
   const std::string_view mechanism = request.keys.empty() ? std::string_view{} : request.keys.front();
   login_by_ = auth::proof_by(mechanism);
@@ -197,7 +202,7 @@ bool Session::log_in_sasl(const protocol::Request& request) {
 }
 
 bool Session::step_sasl(const protocol::Request& request) {
-  if (queue_.in_flight() != 0) return false;
+  if (!may_log_in()) return false;
   auto* before = std::get_if<Unidentified>(&phase_);
   std::unique_ptr<auth::SaslExchange> exchange = before != nullptr ? std::move(before->exchange) : nullptr;
   if (!exchange) {

@@ -117,7 +117,7 @@ bool Session::on_broken(const protocol::Request& request, const protocol::Broken
   const bool of_text_login = protocol_ == Dialect::Text && !in<Serving>() && !broken.reply.empty();
   const bool of_login = of_sasl || of_text_login;
   if (of_login) {
-    if (queue_.in_flight() != 0) return false;
+    if (!may_log_in()) return false;
     // A log-in, if a broken one: whoever it was before is nobody now.
     count_failure({});
     if (of_text_login) login_by_ = auth::Proof::Text;

@@ -153,6 +153,22 @@ class Bytes(BoundsCase):
         self.assertLess(len(greedy.rest()), 10 * len(LARGE))
         self.assertEqual(other.get(b"alice:none"), None)
 
+    def test_a_log_in_gives_back_no_connection_before_all_is_read(self):
+        """Nobody gets another connection of the one that a user may have for what it has not read."""
+        alice, = [user for user in harness.users() if user["name"] == "alice"]
+        self.start([harness.unix_listener()], users=[alice | {"limits": {"connections": 1}}])
+        with self.memcached.connect() as direct:
+            self.assertEqual(direct.set(b"alice:large", LARGE), b"STORED")
+        greedy = self.connect()
+        self.assertEqual(greedy.sasl_plain(b"alice", PASSWORDS[b"alice"]).status, 0)
+        greedy.send(wire.packet("get", b"alice:large") +
+                    wire.packet("sasl_auth", b"PLAIN", wire.plain_message(b"alice", b"wrong")))
+        self.admin.wait_for(lambda found: found["mcgate_client_waiting_bytes"] > 700_000, "the value waits")
+        self.assertEqual(self.connect().ask(ALICE), b"CLIENT_ERROR limit exceeded: connections")
+        self.assertTrue(greedy.packet().value == LARGE)
+        self.assertEqual(greedy.packet().status, wire.AUTH_ERROR)
+        self.serving()
+
     SECONDS = 2
 
     def read_slowly(self, client, total, pause=0.1, piece=50_000):
