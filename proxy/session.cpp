@@ -110,6 +110,8 @@ void Session::on_readable() {
     if (state != Transport::State::Open) close_now(Ending::Client);
     return;
   }
+  // There may be a password in it, whose place is not here. One that comes whole is wiped when it is taken.
+  const bool secret = stranger || login_may_wait();
   last_active_ = worker_.now();
   worker_.look_at(id_);
   if (in<Serving>() && reads_served_ < kBusyReads) {
@@ -120,7 +122,7 @@ void Session::on_readable() {
   if (!closed_ && in<Handshaking>() && transport_.established()) on_established();
   worker_.counters().add<Metric::BytesReceived>(bytes.size());
   if (!closed_ && !bytes.empty()) take(bytes);
-  if (stranger) wipe_in_place(bytes);  // there may have been a password in it
+  if (secret || closed_ || login_may_wait()) wipe_in_place(bytes);
   if (closed_) return;
   if (state == Transport::State::Ended) {
     on_client_ended();
@@ -159,12 +161,12 @@ void Session::on_writable() {
 
 void Session::take(std::string_view fresh) {
   if (input_.empty()) {
-    // Room for any log-in at once: a string that grows leaves copies behind.
     const bool stranger = policy() == nullptr;
-    const std::size_t used = serve(fresh);
-    if (closed_ || used == fresh.size()) return;
-    if (stranger) input_.expect(2 * kStrangerBytes);
-    input_.append(fresh.substr(used));
+    const std::string_view rest = fresh.substr(serve(fresh));
+    if (closed_ || rest.empty()) return;
+    // Room for any log-in at once: a string that grows leaves copies behind.
+    if (stranger || may_be_login(rest)) input_.expect(2 * kStrangerBytes);
+    input_.append(rest);
   } else {
     input_.append(fresh);
     if (!held_back_) resume();

@@ -262,7 +262,12 @@ class Session {
   bool can_expire() const;
   bool has_expired() const;
   void revoke();
+  bool may_log_in_in_disguise() const;
   bool is_login_in_disguise(const protocol::Request& request) const;
+  // Whether a request that begins so, and is not whole, may be a log-in.
+  bool may_be_login(std::string_view input) const;
+  // Whether the input may hold one, or a part of one.
+  bool login_may_wait() const;
   // Whether nothing stands in the way of a log-in's beginning; if not, it is held back.
   bool may_log_in() const;
   void list_mechanisms(const protocol::Caller& caller);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "protocol/binary.hpp"
 #include "protocol/login.hpp"
 #include "proxy/session.hpp"
 #include "proxy/worker.hpp"
@@ -30,16 +31,32 @@ bool lost_its_secret(const auth::User& before, const auth::User& now, const std:
 
 // Where the text log-in is enabled, a session that is somebody already (an anonymous user) may still begin
 // with a log-in: it must not be stored as data, where others could read the password.
-bool Session::is_login_in_disguise(const protocol::Request& request) const {
+bool Session::may_log_in_in_disguise() const {
   if (!in<Serving>() || !listener().text_login) return false;
   // Who has failed to and is nobody is still trying.
   const bool still_tries =
       failed_logins_ > 0 && std::get<Serving>(phase_).identity.proof == auth::Proof::Anonymous;
-  if (had_request_ && !still_tries) return false;
+  return !had_request_ || still_tries;
+}
+
+bool Session::is_login_in_disguise(const protocol::Request& request) const {
+  if (!may_log_in_in_disguise()) return false;
   if (request.caller.dialect != protocol::Dialect::Text || request.caller.command != protocol::Command::Set)
     return false;
   const auto credentials = protocol::parse_login_token(request.value);
   return credentials && worker_.snapshot().directory->find(credentials->user) != nullptr;
+}
+
+bool Session::may_be_login(std::string_view input) const {
+  if (policy() == nullptr) return true;
+  if (protocol_ != protocol::Dialect::Binary) return may_log_in_in_disguise();
+  if (input.size() < 2) return true;
+  const auto opcode = static_cast<protocol::Opcode>(input[1]);
+  return opcode == protocol::Opcode::SaslAuth || opcode == protocol::Opcode::SaslStep;
+}
+
+bool Session::login_may_wait() const {
+  return !input_.empty() && (held_back_ || may_be_login(input_.view()));
 }
 
 // The identity held before is dropped, and with it its place among its user's connections: so nothing that it
