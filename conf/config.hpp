@@ -191,6 +191,7 @@ struct Grant {
 struct Rate {
   std::uint64_t per_second = 1;
   std::uint64_t burst = 1;
+  friend bool operator==(const Rate&, const Rate&) = default;
 };
 
 // What becomes of a time to live that is too long, and of reading what may not be read: the stricter first.
@@ -207,6 +208,7 @@ struct UserLimits {
   std::optional<Rate> requests;
   std::optional<Rate> bytes;                 // of requests and replies
   std::optional<DeniedRead> on_denied_read;  // Error if not said
+  friend bool operator==(const UserLimits&, const UserLimits&) = default;
 };
 
 struct Role {

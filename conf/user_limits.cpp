@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 namespace mcgate::conf {
 namespace {
@@ -30,6 +31,24 @@ std::optional<Rate> read_rate(SectionReader& reader, std::string_view what, Prob
     problems.add(reader.place_of(burst), fmt::format("{} needs {} beside it", burst, rate));
   if (!per_second) return std::nullopt;
   return Rate{*per_second, at_once.value_or(*per_second)};
+}
+
+// All that there are.
+constexpr std::tuple kLimits{&UserLimits::value_bytes, &UserLimits::keys_per_request,
+                             &UserLimits::connections, &UserLimits::ttl_seconds,
+                             &UserLimits::on_long_ttl, &UserLimits::requests,
+                             &UserLimits::bytes,       &UserLimits::on_denied_read};
+
+// A limit that is not among them would be nobody's.
+constexpr std::size_t count_of_limits(const UserLimits& limits) {
+  const auto& [a, b, c, d, e, f, g, h] = limits;  // does not compile for more, or fewer
+  return std::tuple_size_v<decltype(std::tie(a, b, c, d, e, f, g, h))>;
+}
+static_assert(std::tuple_size_v<decltype(kLimits)> == count_of_limits({}));
+
+template <typename Do>
+void each_limit(const Do& act) {
+  std::apply([&](auto... limit) { (act(limit), ...); }, kLimits);
 }
 
 // The smaller where both are there, or the one that is.
@@ -79,25 +98,10 @@ UserLimits read_user_limits(SectionReader& reader, Problems& problems) {
 UserLimits limits_of(const UserLimits& own, std::span<const Role* const> roles) {
   UserLimits of_roles;
   for (const Role* role : roles) {
-    const UserLimits& limits = role->limits;
-    tighten(of_roles.value_bytes, limits.value_bytes);
-    tighten(of_roles.keys_per_request, limits.keys_per_request);
-    tighten(of_roles.connections, limits.connections);
-    tighten(of_roles.ttl_seconds, limits.ttl_seconds);
-    tighten(of_roles.on_long_ttl, limits.on_long_ttl);
-    tighten(of_roles.requests, limits.requests);
-    tighten(of_roles.bytes, limits.bytes);
-    tighten(of_roles.on_denied_read, limits.on_denied_read);
+    each_limit([&](auto limit) { tighten(of_roles.*limit, role->limits.*limit); });
   }
   UserLimits limits = own;
-  complete(limits.value_bytes, of_roles.value_bytes);
-  complete(limits.keys_per_request, of_roles.keys_per_request);
-  complete(limits.connections, of_roles.connections);
-  complete(limits.ttl_seconds, of_roles.ttl_seconds);
-  complete(limits.on_long_ttl, of_roles.on_long_ttl);
-  complete(limits.requests, of_roles.requests);
-  complete(limits.bytes, of_roles.bytes);
-  complete(limits.on_denied_read, of_roles.on_denied_read);
+  each_limit([&](auto limit) { complete(limits.*limit, of_roles.*limit); });
   return limits;
 }
 
