@@ -36,6 +36,9 @@ Session::Session(Worker& worker, SessionId id, std::size_t listener, Fd fd, cons
       last_active_{worker.now()} {
   read_event_ = make_event<&Session::on_readable>(worker.base(), transport_.fd(), EV_READ | EV_PERSIST, this);
   if (this->listener().is_for_proxies()) transport_.expect_preface(peer);
+}
+
+void Session::start() {
   stranger_.set(true);
   if (transport_.established()) on_established();
   watch_for_input();

@@ -50,6 +50,8 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session();
+  // Begins, once its worker has it: it may have to be closed at once.
+  void start();
 
   // --- called by links. `keys` is what the request at the head was counted as.
   std::string& reply_head() { return queue_.head(); }

@@ -200,6 +200,7 @@ void Worker::admit(std::size_t listener, Fd fd, const auth::Peer& peer) {
     return;
   }
   try {
+    dead_sessions_.reserve(dead_sessions_.size() + 1);  // to bury it takes no memory
     place.session = std::make_unique<Session>(*this, id, listener, std::move(fd), peer);
   } catch (...) {
     uncount_address(place);
@@ -209,6 +210,13 @@ void Worker::admit(std::size_t listener, Fd fd, const auth::Peer& peer) {
   counters_.set<Metric::Sessions>(++sessions_);
   counters_.add<Metric::SessionsAccepted>(1);
   shared_.sessions.fetch_add(1, std::memory_order_relaxed);
+  try {
+    place.session->start();
+  } catch (...) {
+    bury(id);
+    counters_.add<Metric::SessionsClosed>(1, Ending::Lost);
+    throw;
+  }
 }
 
 std::optional<Bound> Worker::no_room() const {
