@@ -30,11 +30,11 @@ LoginRunners::~LoginRunners() {
   threads_.clear();  // joins
 }
 
-bool LoginRunners::submit(std::string_view who, std::weak_ptr<const void> wanted, Job&& job) {
+bool LoginRunners::submit(const PeerPlace& who, std::weak_ptr<const void> wanted, Job&& job) {
   {
     const std::lock_guard lock{mutex_};
     if (stopping_ || count_ >= bound_) return false;
-    const auto [mine, is_new] = waiting_.try_emplace(std::string{who});
+    const auto [mine, is_new] = waiting_.try_emplace(who);
     if (mine->second.size() >= std::max<std::size_t>(1, bound_ / 2)) return false;
     if (is_new) turns_.push_back(mine->first);
     mine->second.push_back({std::move(wanted), std::move(job)});
@@ -63,7 +63,7 @@ void LoginRunners::run() {
 }
 
 // The job whose turn it is, empty if none is wanted any more; `unwanted` gets those dropped on the way to it,
-// which do not use up their address's turn. Called with the lock held.
+// which do not use up their place's turn. Called with the lock held.
 LoginRunners::Job LoginRunners::next(std::vector<Job>& unwanted) {
   while (!turns_.empty()) {
     const auto mine = waiting_.find(turns_.front());
@@ -75,7 +75,7 @@ LoginRunners::Job LoginRunners::next(std::vector<Job>& unwanted) {
       waiting_.erase(mine);
       turns_.pop_front();
     } else if (wanted) {
-      turns_.push_back(std::move(turns_.front()));
+      turns_.push_back(turns_.front());
       turns_.pop_front();
     }
     if (wanted) return std::move(entry.job);

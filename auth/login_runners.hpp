@@ -1,5 +1,5 @@
 // The threads that log-ins run on, so that none ever blocks a worker. Bounded: a full queue refuses. Fair:
-// client addresses are served in turn, so that one with many log-ins delays its own. Created by main; workers
+// clients' places are served in turn, so that one with many log-ins delays its own. Created by main; workers
 // call submit().
 #pragma once
 
@@ -9,11 +9,11 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <string>
-#include <string_view>
 #include <thread>
 #include <unordered_map>
 #include <vector>
+
+#include "auth/peer_place.hpp"
 
 namespace mcgate::auth {
 
@@ -26,10 +26,10 @@ class LoginRunners {
   LoginRunners(const LoginRunners&) = delete;
   LoginRunners& operator=(const LoginRunners&) = delete;
 
-  // `who` is the client's address; jobs of one address keep their order. A job is dropped, on a runner's
-  // thread, if `wanted` has expired when its turn comes. False if the queue is full, or if half of it is this
-  // address's; the job is then left with the caller.
-  bool submit(std::string_view who, std::weak_ptr<const void> wanted, Job&& job);
+  // Jobs of one place keep their order. A job is dropped, on a runner's thread, if `wanted` has expired when
+  // its turn comes. False if the queue is full, or if half of it is this place's; the job is then left with
+  // the caller.
+  bool submit(const PeerPlace& who, std::weak_ptr<const void> wanted, Job&& job);
 
  private:
   struct Entry {
@@ -43,9 +43,9 @@ class LoginRunners {
   const std::size_t bound_;
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
-  std::unordered_map<std::string, std::deque<Entry>> waiting_;  // by address; none is empty
-  std::deque<std::string> turns_;                               // each address of waiting_, once
-  std::size_t count_ = 0;                                       // entries in waiting_
+  std::unordered_map<PeerPlace, std::deque<Entry>, PeerPlace::Hash> waiting_;  // none is empty
+  std::deque<PeerPlace> turns_;                                                // each of waiting_, once
+  std::size_t count_ = 0;                                                      // entries in waiting_
   bool stopping_ = false;
   std::vector<std::jthread> threads_;
 };

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "auth/digest.hpp"
+#include "auth/peer_place.hpp"
 
 namespace mcgate::auth {
 namespace {
@@ -27,25 +28,13 @@ Span delay_of(const conf::Throttle& settings, double failures, std::uint32_t lim
   return std::min(settings.longest_delay, settings.delay * factor);
 }
 
-bool is_ipv4(const conf::IpAddress& ip) {
-  static constexpr std::array<std::uint8_t, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  return std::equal(mapped.begin(), mapped.end(), ip.bytes.begin());
-}
-
-// What of an address counts as one client.
-std::string place_of(const Peer& peer) {
-  if (peer.has_no_address()) return "unix";
-  const std::size_t size = is_ipv4(peer.ip) ? 16 : 8;
-  return {reinterpret_cast<const char*>(peer.ip.bytes.data()), size};
-}
-
 }  // namespace
 
 Throttle::Throttle() : key_{random_bytes(32)} {}
 
 Throttle::Counts Throttle::counts_of(const conf::Throttle& settings, const Peer& peer,
                                      std::string_view user) {
-  const std::string place = place_of(peer);
+  const std::array<char, 9> bytes = PeerPlace{peer}.bytes();
   std::array<std::uint64_t, 3> of_place{};
   const auto hash_into = [&](std::string_view key, std::array<std::uint64_t, 3>& words) {
     std::memcpy(words.data(), hmac(Hash::Sha256, key_.reveal(), key).reveal().data(), sizeof words);
@@ -53,14 +42,12 @@ Throttle::Counts Throttle::counts_of(const conf::Throttle& settings, const Peer&
   const auto count = [](const std::array<std::uint64_t, 3>& words, std::uint32_t limit) {
     return Count{.tag = words[0] | 1, .bucket = words[1] % kBuckets, .limit = limit};
   };
-  std::string key(1, '\0');
-  hash_into(key.append(place), of_place);
+  std::string key{bytes.data(), bytes.size()};
+  hash_into(key, of_place);
   Counts found{shards_[of_place[2] % kShards], {count(of_place, settings.address_failures), Count{}}, 1};
   if (!user.empty()) {
-    // The place behind its length, so that it and the name cannot be shifted into each other.
     std::array<std::uint64_t, 3> of_user{};
-    key.assign(1, static_cast<char>(place.size()));
-    hash_into(key.append(place).append(user), of_user);
+    hash_into(key.append(user), of_user);  // all places are of one length
     found.counts[found.size++] = count(of_user, settings.failures);
   }
   return found;

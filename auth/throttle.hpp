@@ -3,7 +3,7 @@
 // could lock out then. Counts halve with time. Those that have failed too often are not refused but made to
 // wait, one behind the other, before their next password is looked at.
 //
-// An IPv6 client counts by its /64, which is what one customer has. All of it is in a table of fixed size,
+// A client is told by its PeerPlace. All of it is in a table of fixed size,
 // placed by a keyed hash: under a spray from millions of addresses the entries with the fewest failures make
 // room for each other, so that to flush one that counts takes as many failures again in its whole bucket,
 // and nobody can tell which keys share it.

@@ -71,7 +71,7 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::Limits,         "requests_in_flight",      Integer, 1,     1'000'000,  "1024",            "requests of a session that wait for their replies"},
     {Section::Limits,         "link_output_bytes",       Integer, 4096,  kTiB,       "67108864",        "requests waiting for memcached, per connection to it; no less than value_bytes"},
     {Section::Limits,         "streams",                 Integer, 0,     10'000,     "8",               "watch and lru_crawler metadump at a time, per worker"},
-    {Section::Limits,         "sessions_per_address",    Integer, 0,     10'000'000, "0",               "clients connected from one address, or one IPv6 /64; 0: as sessions"},
+    {Section::Limits,         "sessions_per_address",    Integer, 0,     10'000'000, "0",               "clients connected from one address, IPv6 /64 or Unix user; 0: as sessions"},
     {Section::Limits,         "strangers",               Integer, 0,     10'000'000, "0",               "clients connected that have not logged in; 0: as sessions"},
     {Section::Limits,         "worker_bytes",            Integer, 0,     kTiB,       "1073741824",      "requests and replies waiting in all sessions of a worker; no less than value_bytes; 0: no bound"},
     {Section::Limits,         "write_bytes_per_second",  Integer, 0,     kGiB,       "256",             "what a client must read of the output that waits for it, over write_seconds; 0: any"},

@@ -14,10 +14,6 @@ namespace {
 
 constexpr std::array<std::uint8_t, 12> kMappedPrefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-bool is_mapped(const IpAddress& address) {
-  return std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), address.bytes.begin());
-}
-
 // Whether both agree in their first `bits` bits.
 bool same_prefix(const IpAddress& a, const IpAddress& b, unsigned bits) {
   const std::size_t whole = bits / 8;
@@ -42,9 +38,13 @@ bool bits_set_past(const IpAddress& address, unsigned bits) {
 
 }  // namespace
 
+bool IpAddress::is_ipv4() const {
+  return std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), bytes.begin());
+}
+
 bool IpAddress::is_loopback() const {
   constexpr IpAddress kSix{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
-  return *this == kSix || (is_mapped(*this) && bytes[12] == 127);
+  return *this == kSix || (is_ipv4() && bytes[12] == 127);
 }
 
 std::expected<IpAddress, std::string> parse_ip(std::string_view text) {
@@ -61,7 +61,7 @@ std::expected<IpAddress, std::string> parse_ip(std::string_view text) {
 
 std::string format(const IpAddress& address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
-  const bool four = is_mapped(address);
+  const bool four = address.is_ipv4();
   const std::uint8_t* bytes = four ? &address.bytes[kMappedPrefix.size()] : address.bytes.data();
   return inet_ntop(four ? AF_INET : AF_INET6, bytes, text.data(), text.size());
 }

@@ -14,6 +14,7 @@ namespace mcgate::conf {
 struct IpAddress {
   std::array<std::uint8_t, 16> bytes{};
   bool is_loopback() const;
+  bool is_ipv4() const;
   friend bool operator==(const IpAddress&, const IpAddress&) = default;
 };
 std::expected<IpAddress, std::string> parse_ip(std::string_view text);

@@ -1,41 +1,31 @@
-// How many sessions each client address has, of all workers. Locked by shards, and only when a client comes
-// or leaves. An IPv6 client counts by its /64, which is what one customer has.
+// How many sessions each place of clients has, of all workers. Locked by shards, and only when a client comes
+// or leaves.
 #pragma once
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
 #include <mutex>
 #include <unordered_map>
 
-#include "auth/identity.hpp"
+#include "auth/peer_place.hpp"
 
 namespace mcgate::proxy {
 
 class Headcount {
  public:
-  // Counts one more of the peer's address; false, and nothing is counted, if it has `most` already (0: any
-  // number). Clients of a Unix socket have no address and are not counted. Any thread.
-  bool enter(const auth::Peer& peer, std::size_t most);
+  // Counts one more there; false, and nothing is counted, if there are `most` already (0: any number). Any
+  // thread.
+  bool enter(const auth::PeerPlace& place, std::size_t most);
   // What a successful enter() has counted.
-  void leave(const auth::Peer& peer);
+  void leave(const auth::PeerPlace& place);
 
  private:
-  struct Key {
-    bool is_ipv4;
-    std::uint64_t bytes;
-    bool operator==(const Key&) const = default;
-  };
-  // Every byte counts in its first bits, by which shards are chosen: addresses may differ in the last alone.
-  struct Hash {
-    std::size_t operator()(Key key) const { return key.bytes * 0x9e37'79b9'7f4a'7c15U; }
-  };
+  using Hash = auth::PeerPlace::Hash;
   struct Shard {
     std::mutex mutex;
-    std::unordered_map<Key, std::size_t, Hash> sessions;  // of each address; none is 0
+    std::unordered_map<auth::PeerPlace, std::size_t, Hash> sessions;  // none is 0
   };
-  static Key key_of(const conf::IpAddress& address);
-  Shard& shard_of(Key key) { return shards_[Hash{}(key) >> (64 - kShardBits)]; }
+  Shard& shard_of(const auth::PeerPlace& place) { return shards_[Hash{}(place) >> (64 - kShardBits)]; }
 
   static constexpr int kShardBits = 4;
   std::array<Shard, std::size_t{1} << kShardBits> shards_;

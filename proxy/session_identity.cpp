@@ -19,7 +19,7 @@ void Session::on_client_known(const auth::Peer& client) {
     worker_.counters().add<Metric::ClientsFromElsewhere>(1);
     worker_.log().debug("client_from_elsewhere", {{"peer", auth::format(peer_)}});
     close_now(Ending::Lost);
-  } else if (!worker_.count_address(id_, peer_)) {
+  } else if (!worker_.count_client(id_, peer_)) {
     close_at(Bound::AddressSessions);
   }
 }

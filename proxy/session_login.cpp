@@ -155,8 +155,7 @@ void Session::submit(LoginAttempt attempt, bool had_turn) {
       if (Session* session = worker.session(id)) session->on_login_result(std::move(done));
     });
   };
-  const std::string who = peer_.unix_socket ? "unix" : conf::format(peer_.ip);
-  if (runners.submit(who, wanted, std::move(job))) return;
+  if (runners.submit(auth::PeerPlace{peer_}, wanted, std::move(job))) return;
   reached(Bound::LoginQueue);
   become_nobody();
   refuse(caller, Refusal::Busy);

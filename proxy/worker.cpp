@@ -195,7 +195,7 @@ void Worker::admit(std::size_t listener, Fd fd, const auth::Peer& peer) {
   Place& place = places_[index];
   const SessionId id{index, place.generation};
   place.look_at = {};
-  if (!settings.is_for_proxies() && !count_address(id, peer)) {
+  if (!settings.is_for_proxies() && !count_client(id, peer)) {
     reached(Bound::AddressSessions, peer, "-");
     return;
   }
@@ -203,7 +203,7 @@ void Worker::admit(std::size_t listener, Fd fd, const auth::Peer& peer) {
     dead_sessions_.reserve(dead_sessions_.size() + 1);  // to bury it takes no memory
     place.session = std::make_unique<Session>(*this, id, listener, std::move(fd), peer);
   } catch (...) {
-    uncount_address(place);
+    uncount_client(place);
     throw;
   }
   free_places_.pop_back();
@@ -227,14 +227,15 @@ std::optional<Bound> Worker::no_room() const {
   return std::nullopt;
 }
 
-bool Worker::count_address(SessionId id, const auth::Peer& client) {
-  if (!shared_.by_address.enter(client, config().limits.sessions_per_address)) return false;
-  places_[id.index].counted = client;
+bool Worker::count_client(SessionId id, const auth::Peer& client) {
+  const auth::PeerPlace place{client};
+  if (!shared_.by_place.enter(place, config().limits.sessions_per_address)) return false;
+  places_[id.index].counted = place;
   return true;
 }
 
-void Worker::uncount_address(Place& place) {
-  if (place.counted) shared_.by_address.leave(*place.counted);
+void Worker::uncount_client(Place& place) {
+  if (place.counted) shared_.by_place.leave(*place.counted);
   place.counted.reset();
 }
 
@@ -281,7 +282,7 @@ void Worker::bury(SessionId id) {
   ++place.generation;
   place.marked = false;
   free_places_.push_back(id.index);
-  uncount_address(place);
+  uncount_client(place);
   shared_.sessions.fetch_sub(1, std::memory_order_relaxed);
   counters_.set<Metric::Sessions>(--sessions_);  // last: who reads it may count on the room
 }

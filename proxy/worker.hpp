@@ -49,7 +49,7 @@ struct Shared {
   auth::Usages usages = {};
   std::atomic<std::size_t> sessions{0};
   std::atomic<std::size_t> strangers{0};  // of them, who have not logged in
-  Headcount by_address{};
+  Headcount by_place{};
   // Sessions that gave back buffers, their own or a handshake's, since the kernel was last given what is
   // free.
   std::atomic<std::size_t> rested{0};
@@ -104,8 +104,8 @@ class Worker {
   // A session holds more or less than it did, or is or is not a stranger any more.
   void hold(std::size_t before, std::size_t now) { held_ += now - before; }
   void count_stranger(bool one_more);
-  // Counts a session to its client's address, once; false if that has as many as it may.
-  bool count_address(SessionId id, const auth::Peer& client);
+  // Counts a session to its client's place, once; false if that has as many as it may.
+  bool count_client(SessionId id, const auth::Peer& client);
   const Snapshot& snapshot() const { return *snapshot_; }
   const conf::Config& config() const { return snapshot_->config; }
   // The time of this turn: taken when first asked for.
@@ -147,8 +147,8 @@ class Worker {
     std::unique_ptr<Session> session;
     std::uint32_t generation = 0;
     bool marked = false;
-    std::optional<auth::Peer> counted;  // in Shared::by_address; none until a proxy has said who it is
-    Clock::time_point look_at{};        // when its time-outs need looking at; the epoch: at each tick
+    std::optional<auth::PeerPlace> counted;  // in Shared::by_place; none until a proxy has said who it is
+    Clock::time_point look_at{};             // when its time-outs need looking at; the epoch: at each tick
   };
   struct Acceptor {
     Worker* worker;
@@ -167,7 +167,7 @@ class Worker {
   void admit(std::size_t listener, Fd fd, const auth::Peer& peer);
   // The bound that keeps a newcomer out, if one does.
   std::optional<Bound> no_room() const;
-  void uncount_address(Place& place);
+  void uncount_client(Place& place);
   void on_no_descriptors(const Acceptor& acceptor, std::string_view reason);
   // Closes the sessions that hold most, until limits.worker_bytes is kept.
   void make_room();

@@ -18,6 +18,10 @@ using test::peer;
 constexpr Throttle::Time kStart{1000h};
 const Peer kSocket{.unix_socket = true, .ip = {}, .port = 0};
 
+Peer process_of(std::uint32_t uid) {
+  return {.unix_socket = true, .owner = UnixOwner{uid, 0}};
+}
+
 // Three failures of a user, ten of an address; 1 s, 2 s, 4 s, and no more than 5 s.
 conf::Throttle settings() {
   return {.failures = 3, .address_failures = 10, .half_life = 60s, .delay = 1s, .longest_delay = 5s};
@@ -67,7 +71,7 @@ TEST_CASE("throttle: a user from elsewhere and others from there do not wait") {
   }
 }
 
-TEST_CASE("throttle: an IPv6 client is its /64, an IPv4 client its address, a Unix socket one") {
+TEST_CASE("throttle: an IPv6 client is its /64, an IPv4 client its address, a Unix socket's its user") {
   const struct {
     Peer failed;
     Peer other;
@@ -78,6 +82,8 @@ TEST_CASE("throttle: an IPv6 client is its /64, an IPv4 client its address, a Un
       {peer("192.0.2.1"), peer("192.0.2.0"), false},
       {peer("::1"), peer("127.0.0.1"), false},
       {kSocket, kSocket, true},
+      {process_of(1000), process_of(1000), true},
+      {process_of(1000), process_of(1001), false},
       {kSocket, peer("127.0.0.1"), false},
   };
   for (const auto& row : rows) {
