@@ -5,17 +5,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <system_error>
-#include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
+#include "conf/addresses.hpp"
 #include "conf/audit.hpp"
 #include "conf/certificates.hpp"
 #include "conf/file.hpp"
 #include "conf/grants.hpp"
+#include "conf/listeners.hpp"
+#include "conf/login.hpp"
+#include "conf/names.hpp"
 #include "conf/namespaces.hpp"
 #include "conf/section_reader.hpp"
 #include "conf/user_limits.hpp"
@@ -23,148 +24,12 @@
 namespace mcgate::conf {
 namespace {
 
-constexpr std::array<std::string_view, 3> kMechanisms{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};
-
-// Remembers where each name was first, and reports the second.
-class Names {
- public:
-  Names(std::string_view what, Problems& problems) : what_{what}, problems_{problems} {}
-
-  void add(const std::string& name, Place place) {
-    const auto [first, added] = places_.emplace(name, place);
-    if (added) return;
-    problems_.add(place,
-                  fmt::format("{} {:?} is there already, in line {}", what_, name, first->second.line));
-  }
-  bool knows(const std::string& name) const { return places_.contains(name); }
-
- private:
-  std::string_view what_;
-  Problems& problems_;
-  std::unordered_map<std::string, Place> places_;
-};
-
 // A control would forge lines of a log, and a space would end the name in a text log-in.
 bool valid_name(std::string_view name) {
   return std::ranges::none_of(name, [](char c) {
     const auto byte = static_cast<unsigned char>(c);
     return byte <= 0x20 || byte == 0x7f;
   });
-}
-
-std::vector<Network> read_networks(SectionReader& reader, std::string_view name, Problems& problems) {
-  std::vector<Network> networks;
-  for (const PlacedText& item : reader.texts(name)) {
-    if (const auto network = parse_network(item.text)) {
-      networks.push_back(*network);
-    } else {
-      problems.add(item.place, network.error());
-    }
-  }
-  return networks;
-}
-
-std::optional<Address> read_address(SectionReader& reader, Problems& problems) {
-  const auto text = reader.text("address");
-  if (!text) return std::nullopt;
-  auto address = parse_address(text->text);
-  if (address) return std::move(*address);
-  problems.add(text->place, address.error());
-  return std::nullopt;
-}
-
-// The address is read first.
-void read_proxies(SectionReader& reader, Listener& listener, Problems& problems) {
-  const bool is_socket = listener.address.family == Address::Family::Unix;
-  for (const PlacedText& item : reader.texts("proxy_protocol_from")) {
-    if (is_socket && item.text == "unix") {
-      listener.unix_proxies = true;
-    } else if (is_socket) {
-      problems.add(item.place, "all that come through a Unix socket come from \"unix\", and from no network");
-    } else if (const auto network = parse_network(item.text)) {
-      listener.proxies.push_back(*network);
-    } else {
-      problems.add(item.place, network.error());
-    }
-  }
-}
-
-Tls read_tls(PlacedTable table, Problems& problems) {
-  SectionReader reader{table, Section::ListenerTls, problems};
-  Tls tls;
-  if (auto certificate = reader.text("certificate")) tls.certificate = std::move(certificate->text);
-  if (auto key = reader.text("key")) tls.key = std::move(key->text);
-  reader.choice("minimum_version", tls.require_1_3, {{"1.2", false}, {"1.3", true}});
-  read_client_certificates(reader, tls, problems);
-  return tls;
-}
-
-void read_anonymous(SectionReader& listener_reader, const Names& users, Listener& listener,
-                    Problems& problems) {
-  const auto check = [&](const PlacedText& user) {
-    if (!users.knows(user.text))
-      problems.add(user.place, fmt::format("anonymous: no user has the name {:?}", user.text));
-  };
-  if (!listener_reader.is_array("anonymous")) {
-    if (auto user = listener_reader.text("anonymous")) {
-      check(*user);
-      listener.anonymous = std::move(user->text);
-    }
-    return;
-  }
-  if (listener.address.family == Address::Family::Unix && !listener.is_for_proxies())
-    problems.add(listener_reader.place_of("anonymous"),
-                 "networks cannot tell the clients of a unix: address apart");
-  std::unordered_set<std::string> seen;
-  for (const PlacedTable& table : listener_reader.tables("anonymous")) {
-    SectionReader reader{table, Section::ListenerAnonymous, problems};
-    Anonymous made;
-    for (const PlacedText& item : reader.texts("networks")) {
-      if (const auto network = parse_network(item.text)) {
-        if (!seen.insert(fmt::format("{}/{}", format(network->base), network->prefix_bits)).second)
-          problems.add(item.place, fmt::format("the network {:?} is there already", item.text));
-        made.networks.push_back(*network);
-      } else {
-        problems.add(item.place, network.error());
-      }
-    }
-    if (auto user = reader.text("user")) {
-      check(*user);
-      made.user = std::move(user->text);
-    }
-    listener.anonymous_by_network.push_back(std::move(made));
-  }
-}
-
-Listener read_listener(PlacedTable table, Names& addresses, const Names& users, Problems& problems) {
-  SectionReader reader{table, Section::Listener, problems};
-  Listener listener;
-  listener.place = table.place;
-  bool is_socket = false;
-  if (auto address = read_address(reader, problems)) {
-    listener.address = std::move(*address);
-    is_socket = listener.address.family == Address::Family::Unix;
-    // Any number of listeners may ask for any free port.
-    if (is_socket || listener.address.port != 0)
-      addresses.add(format(listener.address), reader.place_of("address"));
-    if (reader.has("mode") && !is_socket) {
-      problems.add(reader.place_of("mode"), "mode is for a unix: address only");
-    }
-  }
-  reader.mode("mode", listener.mode);
-  read_proxies(reader, listener, problems);
-  if (reader.has("networks") && is_socket && !listener.is_for_proxies()) {
-    problems.add(reader.place_of("networks"), "networks cannot limit a unix: address: use mode");
-  }
-  listener.networks = read_networks(reader, "networks", problems);
-  reader.boolean("text_login", listener.text_login);
-  reader.boolean("insecure_passwords", listener.insecure_passwords);
-  reader.choice(
-      "auth", listener.auth,
-      {{"required", AuthMode::Required}, {"report", AuthMode::Report}, {"observe", AuthMode::Observe}});
-  read_anonymous(reader, users, listener, problems);
-  if (const auto tls = reader.table("tls")) listener.tls = read_tls(*tls, problems);
-  return listener;
 }
 
 Upstream read_upstream(PlacedTable table, Problems& problems) {
@@ -233,51 +98,6 @@ void read_log(PlacedTable table, Log& log, Problems& problems) {
                  {"info", LogLevel::Info},
                  {"warning", LogLevel::Warning},
                  {"error", LogLevel::Error}});
-}
-
-void read_throttle(PlacedTable table, Throttle& throttle, Problems& problems) {
-  SectionReader reader{table, Section::LoginThrottle, problems};
-  reader.integer("failures", throttle.failures);
-  reader.integer("address_failures", throttle.address_failures);
-  reader.seconds("half_life_seconds", throttle.half_life);
-  reader.seconds("delay_seconds", throttle.delay);
-  reader.seconds("longest_delay_seconds", throttle.longest_delay);
-  if (throttle.delay > throttle.longest_delay) {
-    problems.add(reader.place_of("longest_delay_seconds"),
-                 "longest_delay_seconds must be at least delay_seconds");
-  }
-}
-
-void read_saslauthd(SectionReader& reader, Login& login, Problems& problems) {
-  reader.seconds("saslauthd_timeout_seconds", login.saslauthd.timeout);
-  reader.integer("saslauthd_runners", login.saslauthd_runners);
-  auto path = reader.text("saslauthd");
-  if (!path) return;
-  if (!path->text.starts_with('/'))
-    problems.add(path->place, "saslauthd must be the whole path of its socket, as /run/saslauthd/mux");
-  login.saslauthd.path = std::move(path->text);
-}
-
-void read_login(PlacedTable table, Login& login, Problems& problems) {
-  SectionReader reader{table, Section::Login, problems};
-  reader.integer("runners", login.runners);
-  reader.integer("queue", login.queue);
-  reader.integer("remembered", login.remembered);
-  read_saslauthd(reader, login, problems);
-  if (auto key = reader.text("decoy_key")) login.decoy_key = Secret{std::move(key->text)};
-  if (const auto throttle = reader.table("throttle")) read_throttle(*throttle, login.throttle, problems);
-  if (!reader.has("mechanisms")) return;
-  login.mechanisms.clear();
-  Names names{"mechanism", problems};
-  for (PlacedText& item : reader.texts("mechanisms")) {
-    if (std::ranges::find(kMechanisms, item.text) == kMechanisms.end()) {
-      problems.add(item.place, fmt::format("unknown mechanism {:?}; known are {}, {} and {}", item.text,
-                                           kMechanisms[0], kMechanisms[1], kMechanisms[2]));
-      continue;
-    }
-    names.add(item.text, item.place);
-    login.mechanisms.push_back(std::move(item.text));
-  }
 }
 
 Admin read_admin(PlacedTable table, Names& addresses, Problems& problems) {
