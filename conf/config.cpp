@@ -55,7 +55,8 @@ Upstream read_upstream(PlacedTable table, Problems& problems) {
   return upstream;
 }
 
-void read_timeouts(PlacedTable table, Timeouts& timeouts, Problems& problems) {
+// Where login_seconds stands, or would.
+Place read_timeouts(PlacedTable table, Timeouts& timeouts, Problems& problems) {
   SectionReader reader{table, Section::Timeouts, problems};
   reader.seconds("handshake_seconds", timeouts.handshake);
   reader.seconds("login_seconds", timeouts.login);
@@ -63,6 +64,7 @@ void read_timeouts(PlacedTable table, Timeouts& timeouts, Problems& problems) {
   reader.seconds("write_seconds", timeouts.write);
   reader.seconds("idle_seconds", timeouts.idle);
   reader.seconds("drain_seconds", timeouts.drain);
+  return reader.place_of("login_seconds");
 }
 
 void read_limits(PlacedTable table, Limits& limits, Problems& problems) {
@@ -201,10 +203,15 @@ Config read_config(Members document, Problems& problems) {
   Config config;
   reader.integer("workers", config.workers);
   reader.choice("denied_status", config.denied_no_access, {{"auth-error", false}, {"no-access", true}});
-  if (const auto table = reader.table("timeouts")) read_timeouts(*table, config.timeouts, problems);
+  Place login_seconds;
+  if (const auto table = reader.table("timeouts"))
+    login_seconds = read_timeouts(*table, config.timeouts, problems);
   if (const auto table = reader.table("limits")) read_limits(*table, config.limits, problems);
   if (const auto table = reader.table("log")) read_log(*table, config.log, problems);
-  if (const auto table = reader.table("login")) read_login(*table, config.login, problems);
+  Place longest_delay;
+  if (const auto table = reader.table("login")) longest_delay = read_login(*table, config.login, problems);
+  check_longest_delay(config.login.throttle, config.timeouts,
+                      longest_delay.line != 0 ? longest_delay : login_seconds, problems);
   if (const auto table = reader.table("upstream")) config.upstream = read_upstream(*table, problems);
 
   // In this order, since users name roles, and listeners users.

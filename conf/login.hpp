@@ -6,6 +6,10 @@
 
 namespace mcgate::conf {
 
-void read_login(PlacedTable table, Login& login, Problems& problems);
+// Where the throttle's longest delay stands; nowhere if it is not said.
+Place read_login(PlacedTable table, Login& login, Problems& problems);
+
+// Whoever is made to wait must still be there when its turn comes: `place` is where either is said.
+void check_longest_delay(const Throttle& throttle, const Timeouts& timeouts, Place place, Problems& problems);
 
 }  // namespace mcgate::conf

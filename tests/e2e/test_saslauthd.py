@@ -104,7 +104,8 @@ class SaslauthdCase(unittest.TestCase):
     def start(self):
         self.login = {"saslauthd": self.saslauthd.path, "saslauthd_timeout_seconds": 60} | self.LOGIN
         self.memcached, self.gate = harness.start(self, [harness.plain_listener()], users=self.users,
-                                                  roles=harness.ROLES | ROLES, login=self.login)
+                                                  roles=harness.ROLES | ROLES, login=self.login,
+                                                  timeouts={"login_seconds": 3600})
 
     def connect(self):
         connection = self.gate.connect()

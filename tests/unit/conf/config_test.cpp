@@ -110,7 +110,7 @@ failures = 1
 address_failures = 2
 half_life_seconds = 3
 delay_seconds = 0.25
-longest_delay_seconds = 4
+longest_delay_seconds = 2
 [admin]
 address = "0.0.0.0:9150"
 insecure_remote = true
@@ -186,7 +186,7 @@ allow = [{ commands = ["stats items", "flush_all"] }]
   CHECK(config.login.throttle.address_failures == 2);
   CHECK(config.login.throttle.half_life == 3s);
   CHECK(config.login.throttle.delay == 250ms);
-  CHECK(config.login.throttle.longest_delay == 4s);
+  CHECK(config.login.throttle.longest_delay == 2s);
 
   REQUIRE(config.admin.has_value());
   CHECK(format(config.admin->address) == "0.0.0.0:9150");
