@@ -32,6 +32,11 @@ bool valid_name(std::string_view name) {
   });
 }
 
+bool valid_host(std::string_view name) {
+  constexpr std::string_view kTaken = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+  return name.size() <= 253 && name.find_first_not_of(kTaken) == name.npos;
+}
+
 Upstream read_upstream(PlacedTable table, Problems& problems) {
   SectionReader reader{table, Section::Upstream, problems};
   Upstream upstream;
@@ -107,6 +112,11 @@ Admin read_admin(PlacedTable table, Names& addresses, Problems& problems) {
   Admin admin;
   reader.mode("mode", admin.mode);
   reader.boolean("insecure_remote", admin.insecure_remote);
+  for (PlacedText& host : reader.texts("hosts")) {
+    if (!valid_host(host.text))
+      problems.add(host.place, fmt::format("{:?} is no host's name; no port goes with it", host.text));
+    admin.hosts.push_back(std::move(host.text));
+  }
   auto address = read_address(reader, problems);
   if (!address) return admin;
   admin.address = std::move(*address);

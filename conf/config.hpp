@@ -175,6 +175,7 @@ struct Admin {
   Address address;
   std::uint32_t mode = 0600;  // of a Unix socket
   bool insecure_remote = false;
+  std::vector<std::string> hosts;  // what it is called by, beside its addresses and localhost
 };
 
 // What a grant allows or denies: every command in `commands` on every key that begins with one of `keys`.

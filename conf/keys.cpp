@@ -97,6 +97,7 @@ constexpr auto kRows = std::to_array<KeyRow>({
 
     {Section::Admin,          "address",                 Text,    1,     128,        "",                "IP address and port, or unix:/path"},
     {Section::Admin,          "mode",                    Mode,    0,     0777,       "\"0600\"",        "permissions of a Unix socket"},
+    {Section::Admin,          "hosts",                   Texts,   0,     100,        "[]",              "names that it is asked by, beside IP addresses and localhost"},
     {Section::Admin,          "insecure_remote",         Boolean, 0,     1,          "false",           "permit an address that is not on loopback or a Unix socket"},
 
     {Section::Audit,          "file",                    Text,    1,     4096,       "",                "an absolute path, or \"stderr\""},

@@ -7,9 +7,11 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "proxy/admin_host.hpp"
 #include "proxy/admin_routes.hpp"
 #include "proxy/crew.hpp"
 
@@ -42,11 +44,21 @@ std::string_view reason(int status) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 421:
+      return "Misdirected Request";
     case 503:
       return "Service Unavailable";
     default:
       return "Answer";
   }
+}
+
+// Whether the request may have been sent by a page of somebody else's: a browser reaches no Unix socket.
+bool is_misdirected(Crew& crew, evhttp_request* request) {
+  const std::optional<conf::Admin>& settings = crew.snapshot().config.admin;
+  if (!settings || settings->address.family == conf::Address::Family::Unix) return false;
+  const char* host = evhttp_find_header(evhttp_request_get_input_headers(request), "Host");
+  return host == nullptr || !is_our_host(host, settings->hosts);
 }
 
 AdminAnswer answer_of(Crew& crew, evhttp_request* request) {
@@ -60,6 +72,9 @@ AdminAnswer answer_of(Crew& crew, evhttp_request* request) {
       other_method = &route;
       continue;
     }
+    if (!route.tells_nothing && is_misdirected(crew, request))
+      return {.status = 421,
+              .body = "the Host of the request must be an IP address, localhost, or one of admin.hosts\n"};
     evbuffer* body = evhttp_request_get_input_buffer(request);
     const std::size_t size = evbuffer_get_length(body);
     const auto* bytes = reinterpret_cast<const char*>(evbuffer_pullup(body, -1));

@@ -1,9 +1,9 @@
 // The admin endpoint: HTTP/1.1 by libevent's evhttp, on the control thread. What it answers stands in
 // admin_routes.
 //
-// It asks nobody who they are, so it listens on loopback or a Unix socket; and whoever reaches it must not
-// hold up the control thread: connections are few and short, requests small, and one connection has one
-// answer.
+// It asks nobody who they are, so it listens on loopback or a Unix socket, and answers no browser that
+// somebody else's page sent there; and whoever reaches it must not hold up the control thread: connections
+// are few and short, requests small, and one connection has one answer.
 #pragma once
 
 #include <event2/bufferevent.h>

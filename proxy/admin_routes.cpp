@@ -43,8 +43,8 @@ AdminAnswer explanation(Crew& crew, const AdminRequest& request) {
 
 constexpr auto kRoutes = std::to_array<AdminRoute>({
     {Method::Get, "/metrics", metrics},
-    {Method::Get, "/healthz", health},
-    {Method::Get, "/readyz", readiness},
+    {Method::Get, "/healthz", health, true},
+    {Method::Get, "/readyz", readiness, true},
     {Method::Get, "/users", users},
     {Method::Get, "/observed", observed},
     {Method::Get, "/explain", explanation},

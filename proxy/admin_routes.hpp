@@ -28,6 +28,7 @@ struct AdminRoute {
   Method method;
   std::string_view path;
   AdminAnswer (*answer)(Crew& crew, const AdminRequest& request);
+  bool tells_nothing = false;  // but whether it lives: whatever host was asked for
 };
 
 std::span<const AdminRoute> admin_routes();

@@ -239,11 +239,30 @@ class Http(AdminCase):
         table = admin.listener() | {"mode": "0640"}
         self.start(admin=table)
         self.assertEqual(stat.S_IMODE(os.stat(self.admin.address).st_mode), 0o640)
-        self.start(admin={"address": "127.0.0.1:0"})
+        self.start_on_tcp()
+        self.assertEqual(self.admin.get("/healthz"), (200, "ok\n"))
+
+    def start_on_tcp(self, **options):
+        self.start(admin={"address": "127.0.0.1:0"} | options)
         line, = self.gate.process.wait_for("event=admin ")
         host, port = line.rsplit("address=", 1)[1].rsplit(":", 1)
         self.admin.address = (host, int(port))
-        self.assertEqual(self.admin.get("/healthz"), (200, "ok\n"))
+
+    def test_a_page_whose_name_was_made_to_point_here_reads_nothing(self):
+        self.start_on_tcp(hosts=["mcgate.example"])
+
+        def answers(host):
+            lines = "" if host is None else f"Host: {host}\r\n"
+            return {path: self.admin.ask(f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode())[0]
+                    for path in ("/metrics", "/users", "/observed", "/explain?command=get&key=k", "/healthz", "/readyz")}
+        for host in ("127.0.0.1", f"127.0.0.1:{self.admin.address[1]}", "[::1]:1", "localhost:9150", "MCGATE.example"):
+            with self.subTest(host=host):
+                told = answers(host)
+                self.assertEqual([told[path] for path in ("/metrics", "/users", "/observed", "/healthz")], [200] * 4)
+                self.assertNotIn(421, told.values())
+        for host in ("evil.example", f"evil.example:{self.admin.address[1]}", "127.0.0.1.evil.example", "", None):
+            with self.subTest(host=host):
+                self.assertEqual(list(answers(host).values()), [421] * 4 + [200] * 2)
 
     def test_who_is_slow_or_silent_makes_room_again(self):
         self.start()

@@ -51,6 +51,9 @@ TEST_CASE("each mistake is named with its place") {
       {"[admin]\naddress = \"0.0.0.0:9150\"",
        "4:11: [admin] must be on loopback or a unix: address, since it asks nobody who they are; "
        "insecure_remote = true permits another"},
+      {"[admin]\naddress = \"127.0.0.1:9150\"\nhosts = [\"mcgate\", \"mcgate:9150\", \"http://mcgate\"]",
+       "5:20: \"mcgate:9150\" is no host's name; no port goes with it\n"
+       "5:35: \"http://mcgate\" is no host's name; no port goes with it"},
       {"[admin]\naddress = \"127.0.0.1:9150\"\nmode = \"0600\"", "5:8: mode is for a unix: address only"},
 
       {"[timeouts]\nlogin_seconds = 0",

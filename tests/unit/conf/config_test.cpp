@@ -113,6 +113,7 @@ delay_seconds = 0.25
 longest_delay_seconds = 2
 [admin]
 address = "0.0.0.0:9150"
+hosts = ["mcgate.example", "a_b-1"]
 insecure_remote = true
 [[user]]
 name = "guest"
@@ -191,6 +192,7 @@ allow = [{ commands = ["stats items", "flush_all"] }]
   REQUIRE(config.admin.has_value());
   CHECK(format(config.admin->address) == "0.0.0.0:9150");
   CHECK(config.admin->insecure_remote);
+  CHECK(config.admin->hosts == std::vector<std::string>{"mcgate.example", "a_b-1"});
 
   REQUIRE(config.users.size() == 2);
   const User& user = config.users[1];
