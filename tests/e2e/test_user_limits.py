@@ -17,6 +17,8 @@ ROLES = {
     "all": {"allow": EVERYTHING},
     "small": {"allow": EVERYTHING, "limits": {"value_bytes": 10, "keys_per_request": 3}},
     "smaller": {"limits": {"value_bytes": 5, "keys_per_request": 2}},
+    "whole": {"allow": EVERYTHING, "deny": [{"commands": ["append", "prepend"], "keys": ["*"]}],
+              "limits": {"value_bytes": 10}},
     "short": {"allow": EVERYTHING, "limits": {"ttl_seconds": 100}},
     "strict": {"allow": EVERYTHING, "limits": {"ttl_seconds": 100, "on_long_ttl": "refuse"}},
     # So slow that nothing is made up for while a test runs.
@@ -31,6 +33,7 @@ USERS = [
     {"name": "small", "roles": ["small"]},
     {"name": "smaller", "roles": ["smaller", "small"]},
     {"name": "own", "roles": ["smaller", "small"], "limits": {"value_bytes": 20}},
+    {"name": "whole", "roles": ["whole"]},
     {"name": "short", "roles": ["short"]},
     {"name": "strict", "roles": ["short", "strict"]},
     {"name": "few", "roles": ["slow"], "limits": {"requests_per_second": 1, "requests_burst": 5}},
@@ -102,6 +105,21 @@ class UserLimits(unittest.TestCase):
                 self.assertEqual(text.line(), b"DELETED")
         self.assert_logged("small", "value_bytes")
         self.assert_logged("small", "keys_per_request")
+
+    def test_what_is_added_to_a_value(self):
+        """Judged by itself, as the manual says; and what it says keeps items within the limit does."""
+        fits = b"x" * 10
+        adding = [b"append k 0 0 10\r\n%s\r\n", b"prepend k 0 0 10\r\n%s\r\n", b"ms k 10 MA\r\n%s\r\n",
+                  b"ms k 10 MP\r\n%s\r\n"]
+        for name, added, status in (("small", True, 0), ("whole", False, AUTH_ERROR)):
+            with self.subTest(user=name):
+                text, binary = self.connect(name), self.connect(name)
+                self.assertEqual(text.set(b"k", fits), b"STORED")
+                for request in adding:
+                    self.assertEqual(text.ask(request % fits) in (b"STORED", b"HD"), added)
+                for opcode in ("append", "prepend"):
+                    self.assertEqual(binary.call(opcode, b"k", fits).status, status)
+                self.assertEqual(len(text.get(b"k")), 70 if added else 10)
 
     def ttl(self, key):
         """Seconds that an item still has; -1 for ever, None if there is none."""
