@@ -206,6 +206,30 @@ class Bytes(BoundsCase):
 
 
 @harness.needs_mcgate
+class Requests(BoundsCase):
+    """What is too large is refused, and its client stays."""
+
+    def test_keys(self):
+        self.start(limits={"keys_per_request": 3})
+        client = self.serving()
+        self.assertEqual(client.ask(b"get alice:a alice:b alice:c\r\n"), b"END")
+        for request in (b"get %s\r\n", b"gets %s\r\n", b"gat 0 %s\r\n"):
+            self.assertEqual(client.ask(request % b"alice:a alice:b alice:c alice:d"), b"CLIENT_ERROR too many keys")
+        self.assert_reached("limits.keys_per_request", count=3)
+        self.assertEqual(client.get(b"alice:none"), None)
+
+    def test_value(self):
+        self.start(limits={"value_bytes": 10})
+        text, binary = self.serving(), self.connect()
+        self.assertEqual(binary.sasl_plain(b"alice", PASSWORDS[b"alice"]).status, 0)
+        self.assertEqual(text.set(b"alice:a", b"x" * 10), b"STORED")
+        self.assertEqual(text.set(b"alice:a", b"x" * 11), b"SERVER_ERROR object too large for cache")
+        self.assertEqual(binary.call("set", b"alice:a", b"x" * 11, bytes(8)).status, wire.TOO_LARGE)
+        self.assert_reached("limits.value_bytes", count=2)
+        self.assertEqual(text.get(b"alice:a"), b"x" * 10)
+
+
+@harness.needs_mcgate
 class Waiting(BoundsCase):
     def test_requests_in_flight(self):
         """Who asks for more waits, gets all of it, and it is no fault of anyone's."""
