@@ -189,7 +189,7 @@ class Session {
   void log_lost_client();
   void refuse_certificate(std::string_view reason);
 
-  // --- bytes in (session.cpp)
+  // --- bytes in (session_input.cpp)
   void on_readable();
   void on_writable();
   void on_client_ended();
@@ -256,7 +256,7 @@ class Session {
   bool carry_out_metered(Action action, protocol::Request& request, std::size_t bytes);
   void charge_reply(std::size_t bytes);
 
-  // --- log-ins (session_login.cpp)
+  // --- whether it is still who it was (session_standing.cpp)
   static bool allows_rest(const auth::Policy& policy, const Windows& windows);
   // The user as today's configuration has it, for an identity proven earlier; null if it no longer holds.
   const auth::User* find_again(const auth::Identity& identity) const;
@@ -264,6 +264,8 @@ class Session {
   bool can_expire() const;
   bool has_expired() const;
   void revoke();
+
+  // --- log-ins (session_login.cpp)
   bool may_log_in_in_disguise() const;
   bool is_login_in_disguise(const protocol::Request& request) const;
   // Whether a request that begins so, and is not whole, may be a log-in.

@@ -1,6 +1,7 @@
 #include "proxy/socket.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -175,6 +176,10 @@ Accepted accept_one(int listening) {
       result.peer.owner = auth::UnixOwner{.uid = owner.uid, .gid = owner.gid};
   }
   return result;
+}
+
+Fd open_reserve() {
+  return Fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
 }
 
 std::expected<Fd, std::string> start_connect(const conf::Address& address) {

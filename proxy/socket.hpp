@@ -29,6 +29,9 @@ struct Accepted {
 };
 Accepted accept_one(int listening);
 
+// A descriptor of nothing, to be given up when there are no others; empty if there are none already.
+Fd open_reserve();
+
 // Starts a non-blocking connection; it is finished when the socket becomes writable (see connect_result).
 std::expected<Fd, std::string> start_connect(const conf::Address& address);
 // 0, or the errno that a started connection ended with.

@@ -1,14 +1,8 @@
 #include "proxy/worker.hpp"
 
-#include <fcntl.h>
-#include <sys/eventfd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <new>
 #include <stdexcept>
-#include <system_error>
 #include <utility>
 
 #include "proxy/session.hpp"
@@ -19,12 +13,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kTick{250};         // how exact time-outs are
-constexpr milliseconds kAcceptPause{100};  // after running out of descriptors
+constexpr milliseconds kTick{250};  // how exact time-outs are
 // What one read from memcached may bring: a value that comes in one read is not copied to be put together.
 constexpr std::size_t kRawBytes = 262'144;
 static_assert(kRawBytes >= Transport::kReadBytes);
-constexpr int kAcceptsPerTurn = 16;  // so that a flood of connections does not stop those there are
 constexpr std::uint32_t kClientLinesPerSecond = 20;
 constexpr std::uint32_t kBoundLinesPerSecond = 20;  // of each
 
@@ -34,32 +26,7 @@ event_base* make_base() {
   return base;
 }
 
-Fd open_reserve() {
-  return Fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
-}
-
 }  // namespace
-
-Inbox::Inbox() : wake_{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)} {
-  if (!wake_) throw std::system_error{errno, std::generic_category(), "eventfd"};
-}
-
-void Inbox::post(Message message) {
-  {
-    const std::lock_guard lock{mutex_};
-    messages_.push_back(std::move(message));
-  }
-  const std::uint64_t one = 1;
-  // Can only fail when the counter is full, and then the worker is awake anyway.
-  [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
-}
-
-std::vector<Inbox::Message> Inbox::take() {
-  std::uint64_t count = 0;
-  [[maybe_unused]] const ssize_t got = ::read(wake_.get(), &count, sizeof count);
-  const std::lock_guard lock{mutex_};
-  return std::exchange(messages_, {});
-}
 
 Worker::Worker(std::uint32_t number, Shared& shared, std::shared_ptr<const Snapshot> snapshot,
                std::vector<Fd> listening)
@@ -110,122 +77,6 @@ void Worker::run(std::function<void()> on_accepting) {
 }
 
 // --- clients
-
-bool Worker::links_tried() const {
-  const auto tried = [](const std::unique_ptr<Link>& link) { return link->tried(); };
-  return std::all_of(text_links_.begin(), text_links_.end(), tried) &&
-         std::all_of(binary_links_.begin(), binary_links_.end(), tried);
-}
-
-void Worker::start_accepting() {
-  for (auto& acceptor : acceptors_) add_event(acceptor->event);
-  counters_.set<Metric::WorkersAccepting>(1);
-  if (!std::exchange(accepting_, true) && on_accepting_) on_accepting_();
-}
-
-void Worker::stop_accepting() {
-  for (auto& acceptor : acceptors_) event_del(acceptor->event.get());
-  counters_.set<Metric::WorkersAccepting>(0);
-}
-
-void Worker::Acceptor::on_acceptable() {
-  for (int i = 0; i < kAcceptsPerTurn && worker->accept_next(*this); ++i) {
-  }
-}
-
-bool Worker::accept_next(Acceptor& acceptor) {
-  Accepted accepted = accept_one(acceptor.fd.get());
-  if (accepted.fd) {
-    try {
-      admit(acceptor.listener, std::move(accepted.fd), accepted.peer);
-    } catch (const std::bad_alloc&) {  // nothing depends on the newcomer yet
-      counters_.add<Metric::BoundHits>(1, Bound::Memory);
-      if (client_log_.allow(now())) log().error("accept_failed", {{"reason", "out of memory"}});
-    }
-    return true;
-  }
-  const int error = errno;
-  if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
-    on_no_descriptors(acceptor, std::strerror(error));
-  }
-  return error == ECONNABORTED || error == EINTR;
-}
-
-// Without a pause the loop would turn for nothing: who waits in the listening socket's queue keeps it
-// readable.
-void Worker::on_no_descriptors(const Acceptor& acceptor, std::string_view reason) {
-  counters_.add<Metric::BoundHits>(1, Bound::Descriptors);
-  if (bound_log_[static_cast<std::size_t>(Bound::Descriptors)].allow(now()))
-    log().error(
-        "accept_failed",
-        {{"reason", reason}, {"limit", name(Bound::Descriptors)}, {"sessions", shared_.sessions.load()}});
-  reserve_.reset();
-  accept_one(acceptor.fd.get());  // and closes it: it learns at once instead of waiting in vain
-  reserve_ = open_reserve();
-  stop_accepting();
-  const timeval pause = to_timeval(kAcceptPause);
-  add_event(pause_event_, &pause);
-}
-
-void Worker::on_pause_over() {
-  if (!draining_) start_accepting();
-}
-
-void Worker::admit(std::size_t listener, Fd fd, const auth::Peer& peer) {
-  const conf::Listener& settings = config().listeners[listener];
-  // Whom a proxy speaks for comes in its header.
-  const bool admitted = settings.is_for_proxies()
-                            ? settings.unix_proxies || conf::admits(settings.proxies, peer.ip)
-                            : auth::admits(settings.networks, peer);
-  if (!admitted) {
-    counters_.add<Metric::ClientsFromElsewhere>(1);
-    log().debug("client_from_elsewhere", {{"peer", auth::format(peer)}});
-    return;
-  }
-  if (free_places_.empty()) {
-    const auto index = static_cast<std::uint32_t>(places_.size());
-    places_.emplace_back();
-    free_places_.push_back(index);
-  }
-  if (const auto bound = no_room()) {
-    reached(*bound, peer, "-");
-    return;
-  }
-  const std::uint32_t index = free_places_.back();
-  Place& place = places_[index];
-  const SessionId id{index, place.generation};
-  place.look_at = {};
-  if (!settings.is_for_proxies() && !count_client(id, peer)) {
-    reached(Bound::AddressSessions, peer, "-");
-    return;
-  }
-  try {
-    dead_sessions_.reserve(dead_sessions_.size() + 1);  // to bury it takes no memory
-    place.session = std::make_unique<Session>(*this, id, listener, std::move(fd), peer);
-  } catch (...) {
-    uncount_client(place);
-    throw;
-  }
-  free_places_.pop_back();
-  counters_.set<Metric::Sessions>(++sessions_);
-  counters_.add<Metric::SessionsAccepted>(1);
-  shared_.sessions.fetch_add(1, std::memory_order_relaxed);
-  try {
-    place.session->start();
-  } catch (...) {
-    bury(id);
-    counters_.add<Metric::SessionsClosed>(1, Ending::Lost);
-    throw;
-  }
-}
-
-std::optional<Bound> Worker::no_room() const {
-  const conf::Limits& limits = config().limits;
-  if (shared_.sessions.load(std::memory_order_relaxed) >= limits.sessions) return Bound::Sessions;
-  if (limits.strangers != 0 && shared_.strangers.load(std::memory_order_relaxed) >= limits.strangers)
-    return Bound::Strangers;
-  return std::nullopt;
-}
 
 bool Worker::count_client(SessionId id, const auth::Peer& client) {
   const auth::PeerPlace place{client};
@@ -326,6 +177,12 @@ void Worker::mark(SessionId id) {
 
 void Worker::mark(Link& link) {
   marked_links_.push_back(&link);
+}
+
+bool Worker::links_tried() const {
+  const auto tried = [](const std::unique_ptr<Link>& link) { return link->tried(); };
+  return std::all_of(text_links_.begin(), text_links_.end(), tried) &&
+         std::all_of(binary_links_.begin(), binary_links_.end(), tried);
 }
 
 void Worker::end_turn() {

@@ -8,7 +8,6 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <random>
 #include <span>
@@ -24,6 +23,7 @@
 #include "proxy/audit.hpp"
 #include "proxy/handles.hpp"
 #include "proxy/headcount.hpp"
+#include "proxy/inbox.hpp"
 #include "proxy/link.hpp"
 #include "proxy/log.hpp"
 #include "proxy/metrics.hpp"
@@ -53,23 +53,6 @@ struct Shared {
   // Sessions that gave back buffers, their own or a handshake's, since the kernel was last given what is
   // free.
   std::atomic<std::size_t> rested{0};
-};
-
-// Messages from other threads to a worker. Outlives the worker as long as anyone may post.
-class Inbox {
- public:
-  using Message = std::move_only_function<void(Worker&)>;
-  Inbox();
-  // Any thread. Dropped in silence when the worker is gone.
-  void post(Message message);
-  // The worker's side.
-  int fd() const { return wake_.get(); }
-  std::vector<Message> take();
-
- private:
-  Fd wake_;  // an eventfd
-  std::mutex mutex_;
-  std::vector<Message> messages_;
 };
 
 class Worker {
