@@ -11,7 +11,7 @@ demo_packages=(libsasl2-modules memcached openssl python3 python3-pymemcache)
 # clang-14, the default of Debian 12, cannot read the std::expected of libstdc++ 12.
 test_packages=(
   clang-19 clang-format-19 clang-tidy-19 haproxy iproute2 libclang-rt-19-dev libmemcached-tools php-cli php-memcached
-  python3-binary-memcached python3-cryptography python3-pylibmc sasl2-bin valgrind
+  python3-binary-memcached python3-cryptography python3-openssl python3-pylibmc sasl2-bin valgrind
 )
 # What tests/bench sets mcgate beside, and draws with.
 bench_packages=(haproxy memcached nutcracker openssl python3-matplotlib stunnel4)

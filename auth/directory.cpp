@@ -199,16 +199,13 @@ void Directory::survey(const std::vector<std::string>& configured_mechanisms,
     }
   }
   for (const auto& mechanism_name : configured_mechanisms) {
-    const auto is_it = [&](Hash hash) { return everyone[index(hash)] && mechanism_name == mechanism(hash); };
-    if (!anyone || !(mechanism_name == name(Proof::Plain) || std::ranges::any_of(kHashes, is_it))) continue;
-    const auto add_to = [&](std::string& list) {
-      list.append(list.empty() ? "" : " ").append(mechanism_name);
-    };
     const auto proof = proof_by(mechanism_name);
-    if (!proof) continue;  // the configuration's check knows the same names
-    offered_.push_back(*proof);
-    add_to(mechanisms_);
-    if (*proof != Proof::Plain) add_to(without_plain_);
+    // The configuration's check knows the same names.
+    if (!anyone || !proof || mechanism_name != name(*proof)) continue;
+    const auto is_it = [&](Hash hash) {
+      return everyone[index(hash)] && name(unbound(*proof)) == mechanism(hash);
+    };
+    if (*proof == Proof::Plain || std::ranges::any_of(kHashes, is_it)) offered_.push_back(*proof);
   }
 }
 
@@ -235,13 +232,21 @@ const User* Directory::by_owner(const UnixOwner& owner) const {
   return user != nullptr ? find(*user) : nullptr;
 }
 
-const std::string& Directory::mechanisms(bool may_send_password) const {
-  return may_send_password ? mechanisms_ : without_plain_;
+std::string Directory::mechanisms(bool may_send_password, bool can_bind) const {
+  std::string list;
+  for (const Proof proof : offered_) {
+    if ((proof == Proof::Plain && !may_send_password) || (is_bound(proof) && !can_bind)) continue;
+    list.append(list.empty() ? "" : " ").append(name(proof));
+  }
+  return list;
 }
 
-bool Directory::offers(std::string_view mechanism) const {
-  const auto proof = proof_by(mechanism);
-  return proof && std::ranges::find(offered_, *proof) != offered_.end();
+bool Directory::offers(Proof proof) const {
+  return std::ranges::find(offered_, proof) != offered_.end();
+}
+
+bool Directory::offers_binding() const {
+  return std::ranges::any_of(offered_, is_bound);
 }
 
 Verifier Directory::decoy(std::string_view name, Hash hash) const {

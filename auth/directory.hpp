@@ -85,14 +85,16 @@ class Directory {
   // Whoever is nobody, where all pass: without a name and without a right.
   const User& stranger() const { return stranger_; }
 
-  // The SASL mechanisms to offer, strongest last is the client's choice: joined by spaces, only those
-  // configured that every user with a password can use (DESIGN §11.10), and without PLAIN unless the client
-  // may send a password. SCRAM is none where one's password is saslauthd's, who needs it whole. Empty if
+  // The SASL mechanisms to offer, joined by spaces: only those configured that every user with a password can
+  // use (DESIGN §11.10), without PLAIN unless the client may send a password, and without -PLUS unless it can
+  // be bound to something. SCRAM is none where one's password is saslauthd's, who needs it whole. Empty if
   // nobody has a password.
-  const std::string& mechanisms(bool may_send_password) const;
+  std::string mechanisms(bool may_send_password, bool can_bind) const;
 
-  // Whether it is one of those; its name, whole, is compared without case.
-  bool offers(std::string_view mechanism) const;
+  // Whether it is one of those, the connection allowing.
+  bool offers(Proof proof) const;
+  // Whether a -PLUS is.
+  bool offers_binding() const;
 
   // A verifier for a name that does not exist: the same for the same name and login.decoy_key, with the
   // iteration count and salt size that most users have for that hash; no password matches it. So SCRAM's
@@ -131,9 +133,7 @@ class Directory {
   std::unordered_map<std::string, User, NameHash, std::equal_to<>> users_;
   CertificateMap certificates_;
   OwnerMap owners_;
-  std::vector<Proof> offered_;
-  std::string mechanisms_;
-  std::string without_plain_;
+  std::vector<Proof> offered_;  // as configured
   std::array<Face, 2> decoys_;  // by hash
   conf::Secret decoy_key_;
   conf::Saslauthd saslauthd_;

@@ -2,6 +2,8 @@
 
 #include <strings.h>
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 namespace mcgate::auth {
@@ -10,6 +12,13 @@ namespace {
 bool same_mechanism(std::string_view said, std::string_view known) {
   return said.size() == known.size() && strncasecmp(said.data(), known.data(), known.size()) == 0;
 }
+
+struct Scram {
+  Proof unbound;
+  Proof bound;
+};
+constexpr std::array kScram{Scram{Proof::ScramSha256, Proof::ScramSha256Plus},
+                            Scram{Proof::ScramSha512, Proof::ScramSha512Plus}};
 
 }  // namespace
 
@@ -49,6 +58,10 @@ std::string_view name(Proof proof) {
       return "SCRAM-SHA-256";
     case Proof::ScramSha512:
       return "SCRAM-SHA-512";
+    case Proof::ScramSha256Plus:
+      return "SCRAM-SHA-256-PLUS";
+    case Proof::ScramSha512Plus:
+      return "SCRAM-SHA-512-PLUS";
     case Proof::Certificate:
       return "certificate";
     case Proof::UnixPeer:
@@ -57,8 +70,19 @@ std::string_view name(Proof proof) {
   std::unreachable();
 }
 
+Proof bound(Proof proof) {
+  const auto* const found = std::ranges::find(kScram, proof, &Scram::unbound);
+  return found != kScram.end() ? found->bound : proof;
+}
+
+Proof unbound(Proof proof) {
+  const auto* const found = std::ranges::find(kScram, proof, &Scram::bound);
+  return found != kScram.end() ? found->unbound : proof;
+}
+
 std::optional<Proof> proof_by(std::string_view mechanism) {
-  for (const Proof proof : {Proof::Plain, Proof::ScramSha256, Proof::ScramSha512}) {
+  for (const Proof proof : {Proof::Plain, Proof::ScramSha256, Proof::ScramSha512, Proof::ScramSha256Plus,
+                            Proof::ScramSha512Plus}) {
     if (same_mechanism(mechanism, name(proof))) return proof;
   }
   return std::nullopt;
@@ -71,6 +95,8 @@ bool by_connecting(Proof proof) {
     case Proof::Plain:
     case Proof::ScramSha256:
     case Proof::ScramSha512:
+    case Proof::ScramSha256Plus:
+    case Proof::ScramSha512Plus:
       return false;
     case Proof::Certificate:
     case Proof::UnixPeer:

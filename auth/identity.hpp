@@ -43,8 +43,28 @@ std::string format(const Peer& peer);
 // hold its address the smallest counts.
 const std::string& anonymous_user(const conf::Listener& listener, const Peer& peer);
 
-enum class Proof : std::uint8_t { Anonymous, Text, Plain, ScramSha256, ScramSha512, Certificate, UnixPeer };
+enum class Proof : std::uint8_t {
+  Anonymous,
+  Text,
+  Plain,
+  ScramSha256,
+  ScramSha512,
+  ScramSha256Plus,
+  ScramSha512Plus,
+  Certificate,
+  UnixPeer,
+};
 std::string_view name(Proof proof);
+// SCRAM is two mechanisms for each hash: -PLUS is bound to the TLS connection that it runs in, and to no
+// other. Both functions leave what is none of SCRAM's as it is.
+Proof bound(Proof proof);
+Proof unbound(Proof proof);
+inline bool is_bound(Proof proof) {
+  return unbound(proof) != proof;
+}
+inline bool is_scram(Proof proof) {
+  return unbound(proof) != bound(proof);
+}
 // What a SASL mechanism proves, its name compared without case; none if it is none of ours.
 std::optional<Proof> proof_by(std::string_view mechanism);
 // Whether it was given by connecting, before a word was said: by no password, and for the whole connection.

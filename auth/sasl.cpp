@@ -2,6 +2,7 @@
 
 #include <sasl/sasl.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <cstring>
@@ -76,25 +77,35 @@ struct SaslExchange::Connection {
     return sasl_setprop(sasl.get(), SASL_SEC_PROPS, &properties) == SASL_OK;
   }
 
+  bool bind_to(const ChannelBinding& channel) {
+    binding = {.name = channel.type,
+               .critical = 1,
+               .len = channel.data.size(),
+               .data = reinterpret_cast<const unsigned char*>(channel.data.data())};
+    return sasl_setprop(sasl.get(), SASL_CHANNEL_BINDING, &binding) == SASL_OK;
+  }
+
   SaslCredentials credentials;
-  std::string external;  // for EXTERNAL: who it is
+  sasl_channel_binding_t binding{};  // libsasl2 keeps pointers to it
+  std::string external;              // for EXTERNAL: who it is
   std::string mechanism;
   std::array<sasl_callback_t, 6> callbacks;
   SaslConnPtr sasl;  // none: not started. Dies before what its callbacks point to.
 };
 
 SaslExchange::SaslExchange(std::shared_ptr<const Directory> directory, Peer peer, std::string_view mechanism,
-                           bool may_send_password)
-    : may_send_password_{may_send_password} {
-  const auto proof = proof_by(mechanism);
-  if (!proof || !directory->offers(mechanism) || (*proof == Proof::Plain && !may_send_password)) return;
-  connection_ = std::make_unique<Connection>(std::move(directory), peer, *proof, name(*proof));
+                           Channel channel)
+    : directory_{std::move(directory)}, channel_{std::move(channel)}, proof_{proof_by(mechanism)} {
+  // libsasl2's clients say by the first message alone that they mean -PLUS, and name the other.
+  if (!proof_ || !(is_offered(*proof_) || is_offered(bound(*proof_)))) return;
+  connection_ = std::make_unique<Connection>(directory_, peer, *proof_, name(unbound(*proof_)));
 }
 
 SaslExchange::SaslExchange(std::shared_ptr<const Directory> directory, Peer peer,
                            const Identity& by_connection)
-    : may_send_password_{false},
-      connection_{std::make_unique<Connection>(std::move(directory), peer, by_connection.proof, kExternal)} {
+    : directory_{std::move(directory)},
+      proof_{by_connection.proof},
+      connection_{std::make_unique<Connection>(directory_, peer, by_connection.proof, kExternal)} {
   connection_->external = by_connection.user;
   connection_->credentials.take_as_proven(by_connection.user);
 }
@@ -113,7 +124,8 @@ Outcome SaslExchange::start(std::string_view initial_response) {
   if (!connection_) return refuse("mechanism not offered");
   if (connection_->sasl) return refuse("started twice");
   if (initial_response.size() > protocol::kMaxLoginToken) return refuse("message too long");
-  if (!connection_->open(may_send_password_)) return refuse("libsasl2 does not open an exchange");
+  if (!connection_->open(channel_.may_send_password)) return refuse("libsasl2 does not open an exchange");
+  if (const auto settled = settle_binding(initial_response); !settled) return refuse(settled.error());
   const char* output = nullptr;
   unsigned size = 0;
   // No response at all and an empty one look alike in memcached's protocol; libsasl2 then asks for one.
@@ -127,11 +139,40 @@ Outcome SaslExchange::step(std::string_view response) {
   if (!connection_) return refuse("the exchange is over");
   if (!connection_->sasl) return refuse("not started");
   if (response.size() > protocol::kMaxLoginToken) return refuse("message too long");
+  if (const auto settled = settle_binding(response); !settled) return refuse(settled.error());
   const char* output = nullptr;
   unsigned size = 0;
   const int result = sasl_server_step(connection_->sasl.get(), response.empty() ? "" : response.data(),
                                       static_cast<unsigned>(response.size()), &output, &size);
   return advance(result, output, size);
+}
+
+bool SaslExchange::is_offered(Proof proof) const {
+  return directory_->offers(proof) && (proof != Proof::Plain || channel_.may_send_password) &&
+         (!is_bound(proof) || !channel_.bindings.empty());
+}
+
+// Judged here, since libsasl2 knows one kind of binding only, and which it is to be this message says.
+std::expected<void, std::string_view> SaslExchange::settle_binding(std::string_view message) {
+  if (binding_is_settled_ || message.empty() || !proof_ || !is_scram(*proof_)) return {};
+  binding_is_settled_ = true;
+  const auto said = protocol::parse_channel_binding(message);
+  if (!said) return std::unexpected{said.error()};
+  if (said->use == protocol::ChannelBindingUse::Bound) {
+    proof_ = bound(*proof_);
+    const auto binding = std::ranges::find(channel_.bindings, said->type, &ChannelBinding::type);
+    if (binding == channel_.bindings.end()) return std::unexpected{"channel binding of a kind not offered"};
+    if (!connection_->bind_to(*binding)) return std::unexpected{"libsasl2 takes no channel binding"};
+    connection_->credentials.take_as_bound();
+  } else if (is_bound(*proof_)) {
+    return std::unexpected{"channel binding was chosen and not used"};
+  } else if (said->use == protocol::ChannelBindingUse::NotSeen && directory_->offers_binding() &&
+             !channel_.bindings.empty()) {
+    // RFC 5802 §6: whoever took it off the list wants to be in between.
+    return std::unexpected{"the client was not shown that channel binding is offered"};
+  }
+  if (!is_offered(*proof_)) return std::unexpected{"mechanism not offered"};
+  return {};
 }
 
 Outcome SaslExchange::refuse(std::string_view reason) {

@@ -8,9 +8,11 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "auth/directory.hpp"
 #include "auth/identity.hpp"
@@ -45,12 +47,24 @@ struct Refused {
 };
 using Outcome = std::variant<Challenge, Granted, Refused>;
 
+// What a log-in can be bound to (RFC 5056): a value that both ends of one connection see alike, and nobody
+// can make two connections agree on.
+struct ChannelBinding {
+  const char* type;  // "tls-exporter": a literal
+  std::string data;  // raw bytes
+};
+
+// The connection under an exchange, as far as it matters here.
+struct Channel {
+  bool may_send_password = false;             // PLAIN is permitted on it
+  std::vector<ChannelBinding> bindings = {};  // none: -PLUS is not
+};
+
 class SaslExchange {
  public:
   // `mechanism` is compared without case against the directory's mechanisms; anything else is refused.
-  // `may_send_password`: PLAIN is permitted on this transport.
   SaslExchange(std::shared_ptr<const Directory> directory, Peer peer, std::string_view mechanism,
-               bool may_send_password);
+               Channel channel);
   // EXTERNAL: the client asks to be who the connection says it is, and may be nobody else.
   SaslExchange(std::shared_ptr<const Directory> directory, Peer peer, const Identity& by_connection);
   ~SaslExchange();
@@ -63,16 +77,25 @@ class SaslExchange {
   Outcome step(std::string_view response);
 
   bool is_plain() const;
+  // By what the client would prove, or has proven or failed to, who it is; none if that is nothing we know.
+  std::optional<Proof> proof() const { return proof_; }
   // Whom the client says it is: any bytes; empty as long as it has not said, and when the exchange is over.
   std::string claimed() const;
 
  private:
   struct Connection;
 
+  bool is_offered(Proof proof) const;
+  // Of SCRAM: takes in what the client's first message says of channel binding. The error is why it is
+  // refused.
+  std::expected<void, std::string_view> settle_binding(std::string_view message);
   Outcome refuse(std::string_view reason);  // ends the exchange
   Outcome advance(int result, const char* output, unsigned size);
 
-  const bool may_send_password_;
+  const std::shared_ptr<const Directory> directory_;
+  const Channel channel_;
+  std::optional<Proof> proof_;
+  bool binding_is_settled_ = false;
   std::unique_ptr<Connection> connection_;  // none: the exchange is over
 };
 

@@ -10,8 +10,10 @@ namespace {
 std::optional<Hash> hash_of(Proof proof) {
   switch (proof) {
     case Proof::ScramSha256:
+    case Proof::ScramSha256Plus:
       return Hash::Sha256;
     case Proof::ScramSha512:
+    case Proof::ScramSha512Plus:
       return Hash::Sha512;
     case Proof::Anonymous:
     case Proof::Text:

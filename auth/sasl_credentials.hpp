@@ -21,6 +21,9 @@ class SaslCredentials {
   // exist, has none or may not come from there, after the same work; empty if the mechanism is none of SCRAM.
   conf::Secret verifier_of(std::string_view user);
 
+  // It turned out to be bound to the connection under it, and is known by that mechanism's name.
+  void take_as_bound() { proof_ = bound(proof_); }
+
   // For PLAIN.
   bool check(std::string_view user, std::string_view password);
 

@@ -160,10 +160,11 @@ struct Saslauthd {
 };
 
 struct Login {
-  std::vector<std::string> mechanisms{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};  // at most these
-  std::uint32_t runners = 2;                                                       // threads
-  std::uint32_t queue = 1024;                                                      // log-ins waiting for one
-  std::uint32_t remembered = 4096;                                                 // PLAIN checks remembered
+  std::vector<std::string> mechanisms{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "SCRAM-SHA-256-PLUS",
+                                      "SCRAM-SHA-512-PLUS"};  // at most these
+  std::uint32_t runners = 2;                                  // threads
+  std::uint32_t queue = 1024;                                 // log-ins waiting for one
+  std::uint32_t remembered = 4096;                            // PLAIN checks remembered
   Secret decoy_key;  // of what unknown users are shown; empty: drawn at random
   Saslauthd saslauthd;
   std::uint32_t saslauthd_runners = 4;  // threads that wait for its answers

@@ -79,7 +79,7 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::Log,            "format",                  Text,    1,     16,         "\"logfmt\"",      "\"logfmt\" or \"json\""},
     {Section::Log,            "level",                   Text,    1,     16,         "\"info\"",        "the least that is written: \"debug\", \"info\", \"warning\" or \"error\""},
 
-    {Section::Login,          "mechanisms",              Texts,   0,     16,         "[\"PLAIN\", \"SCRAM-SHA-256\", \"SCRAM-SHA-512\"]", "SASL mechanisms, at most these"},
+    {Section::Login,          "mechanisms",              Texts,   0,     16,         "[\"PLAIN\", \"SCRAM-SHA-256\", \"SCRAM-SHA-512\", \"SCRAM-SHA-256-PLUS\", \"SCRAM-SHA-512-PLUS\"]", "SASL mechanisms, at most these"},
     {Section::Login,          "runners",                 Integer, 1,     256,        "2",               "threads that check passwords"},
     {Section::Login,          "queue",                   Integer, 1,     1'000'000,  "1024",            "log-ins waiting for a thread"},
     {Section::Login,          "remembered",              Integer, 0,     10'000'000, "4096",            "successful password checks remembered"},

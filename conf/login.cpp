@@ -1,6 +1,7 @@
 #include "conf/login.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -13,7 +14,8 @@
 namespace mcgate::conf {
 namespace {
 
-constexpr std::array<std::string_view, 3> kMechanisms{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};
+constexpr std::array<std::string_view, 5> kMechanisms{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512",
+                                                      "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512-PLUS"};
 
 Place read_throttle(PlacedTable table, Throttle& throttle, Problems& problems) {
   SectionReader reader{table, Section::LoginThrottle, problems};
@@ -56,8 +58,8 @@ Place read_login(PlacedTable table, Login& login, Problems& problems) {
   Names names{"mechanism", problems};
   for (PlacedText& item : reader.texts("mechanisms")) {
     if (std::ranges::find(kMechanisms, item.text) == kMechanisms.end()) {
-      problems.add(item.place, fmt::format("unknown mechanism {:?}; known are {}, {} and {}", item.text,
-                                           kMechanisms[0], kMechanisms[1], kMechanisms[2]));
+      problems.add(item.place, fmt::format("unknown mechanism {:?}; known are {}", item.text,
+                                           fmt::join(kMechanisms, ", ")));
       continue;
     }
     names.add(item.text, item.place);

@@ -66,6 +66,17 @@ std::expected<Credentials, std::string_view> parse_plain(std::string_view messag
   return credentials;
 }
 
+std::expected<ChannelBindingFlag, std::string_view> parse_channel_binding(std::string_view message) {
+  constexpr std::string_view kMalformed = "a malformed message";
+  const std::size_t comma = message.find(',');
+  if (comma == message.npos) return std::unexpected{kMalformed};
+  const std::string_view flag = message.substr(0, comma);
+  if (flag == "n") return ChannelBindingFlag{ChannelBindingUse::Unable};
+  if (flag == "y") return ChannelBindingFlag{ChannelBindingUse::NotSeen};
+  if (flag.starts_with("p=")) return ChannelBindingFlag{ChannelBindingUse::Bound, flag.substr(2)};
+  return std::unexpected{kMalformed};
+}
+
 ParseResult parse_text_before_login(std::string_view input, const ParseLimits& limits, Request& request) {
   request.clear();
   const std::size_t end = input.substr(0, limits.line_bytes).find('\n');

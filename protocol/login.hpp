@@ -1,6 +1,8 @@
-// The messages of log-ins: the text protocol's (a `set`, as memcached -Y has it) and SASL PLAIN's.
+// The messages of log-ins: the text protocol's (a `set`, as memcached -Y has it), SASL PLAIN's, and how
+// SCRAM's begin.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <string_view>
 
@@ -26,6 +28,19 @@ std::expected<Credentials, std::string_view> parse_login_token(std::string_view 
 // Splits a SASL PLAIN message, authzid NUL authcid NUL password (RFC 4616). The authzid must be empty or
 // equal to the authcid.
 std::expected<Credentials, std::string_view> parse_plain(std::string_view message);
+
+// What a client of SCRAM can do about channel binding, as its first message begins (RFC 5802 §6, the
+// gs2-cbind-flag).
+enum class ChannelBindingUse : std::uint8_t {
+  Unable,   // "n"
+  NotSeen,  // "y": it could, but does not think that the server can
+  Bound,    // "p": it does
+};
+struct ChannelBindingFlag {
+  ChannelBindingUse use = ChannelBindingUse::Unable;
+  std::string_view type = {};  // of Bound: a view into the message, any bytes
+};
+std::expected<ChannelBindingFlag, std::string_view> parse_channel_binding(std::string_view message);
 
 // One message of a text session before it has logged in: request.caller.command is Set and request.value
 // the token if it is a log-in (`set <any> <any> <any> <n>[ …]`; key and numbers but n unchecked, noreply

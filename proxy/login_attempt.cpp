@@ -38,7 +38,7 @@ std::optional<auth::Identity> LoginAttempt::remembered(auth::Remembered& memory)
   const auto given = credentials();
   if (!given || !may_send_password) return std::nullopt;
   const bool is_text = std::holds_alternative<Text>(message);
-  if (!is_text && !directory->offers(auth::name(auth::Proof::Plain))) return std::nullopt;
+  if (!is_text && !directory->offers(auth::Proof::Plain)) return std::nullopt;
   const auth::User* known = directory->find(given->user);
   if (known == nullptr || !auth::admits(*known, peer)) return std::nullopt;
   const auth::UserVerifier* proven = memory.knows(*known, given->password);
@@ -52,9 +52,11 @@ LoginAttempt::Result LoginAttempt::check(auth::Remembered& memory) {
     result.outcome =
         auth::check_password(*directory, peer, text->user, text->password.reveal(), auth::Proof::Text);
   } else if (auto* start = std::get_if<Start>(&message)) {
-    result.exchange = start->shown ? std::make_unique<auth::SaslExchange>(directory, peer, *start->shown)
-                                   : std::make_unique<auth::SaslExchange>(directory, peer, start->mechanism,
-                                                                          may_send_password);
+    result.exchange = start->shown
+                          ? std::make_unique<auth::SaslExchange>(directory, peer, *start->shown)
+                          : std::make_unique<auth::SaslExchange>(
+                                directory, peer, start->mechanism,
+                                auth::Channel{may_send_password, std::move(start->channel_bindings)});
     result.outcome = result.exchange->start(start->token.reveal());
   } else if (auto* step = std::get_if<Step>(&message)) {
     result.outcome = step->exchange->step(step->token.reveal());

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "auth/remembered.hpp"
 #include "auth/sasl.hpp"
@@ -25,7 +26,8 @@ struct LoginAttempt {
   struct Start {
     std::string mechanism;
     conf::Secret token;
-    std::optional<auth::Identity> shown = {};  // of EXTERNAL: whom the connection shows
+    std::optional<auth::Identity> shown = {};              // of EXTERNAL: whom the connection shows
+    std::vector<auth::ChannelBinding> channel_bindings{};  // of SCRAM: what the connection has
   };
   // A further one.
   struct Step {

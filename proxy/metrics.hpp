@@ -51,7 +51,7 @@ enum class Verdict : std::uint8_t { Allowed, Denied, Unauthenticated, Limited };
 inline constexpr std::size_t kVerdicts = 4;
 
 // How a log-in was tried: auth::Proof, and one more for what came not so far as to say.
-inline constexpr std::size_t kLoginProofs = 8;
+inline constexpr std::size_t kLoginProofs = 10;
 inline constexpr std::size_t kUnknownProof = kLoginProofs - 1;
 enum class LoginOutcome : std::uint8_t { Granted, Refused };
 inline constexpr std::size_t kLoginOutcomes = 2;

@@ -3,6 +3,7 @@
 
 #include "protocol/binary.hpp"
 #include "protocol/login.hpp"
+#include "proxy/channel_binding.hpp"
 #include "proxy/session.hpp"
 #include "proxy/worker.hpp"
 
@@ -59,13 +60,14 @@ void Session::list_mechanisms(const protocol::Caller& caller) {
   if (attested_identity() != nullptr) {
     // No SCRAM: clients would take the strongest, where they know the user already.
     std::string mechanisms{auth::kExternal};
-    const std::string_view plain = auth::name(auth::Proof::Plain);
-    if (may_send_password() && directory.offers(plain)) mechanisms.append(" ").append(plain);
+    if (may_send_password() && directory.offers(auth::Proof::Plain))
+      mechanisms.append(" ").append(auth::name(auth::Proof::Plain));
     protocol::compose_sasl_mechanisms(caller, mechanisms, text);
   } else if (is_anonymous_listener()) {
     protocol::compose_unknown_command(caller, text);
   } else {
-    protocol::compose_sasl_mechanisms(caller, directory.mechanisms(may_send_password()), text);
+    const bool can_bind = has_channel_bindings(transport_.tls());
+    protocol::compose_sasl_mechanisms(caller, directory.mechanisms(may_send_password(), can_bind), text);
   }
   queue_.say(std::move(text));
 }
@@ -192,6 +194,7 @@ bool Session::log_in_sasl(const protocol::Request& request) {
     return true;
   }
   LoginAttempt::Start start{std::string{mechanism}, std::move(token)};
+  if (login_by_ && auth::is_scram(*login_by_)) start.channel_bindings = channel_bindings(transport_.tls());
   if (auth::is_external(mechanism)) {
     const auth::Identity* identity = attested_identity();
     if (identity == nullptr) {
@@ -227,6 +230,7 @@ bool Session::step_sasl(const protocol::Request& request) {
 void Session::on_login_result(LoginResult done) {
   if (closed_ || !in<LoggingIn>()) return;
   const protocol::Caller caller = done.attempt.caller;
+  if (done.result && done.result->exchange) login_by_ = done.result->exchange->proof();
   if (done.attempt.directory != worker_.snapshot().directory) {
     // By a configuration that no longer holds: it may have been by a secret that is gone.
     become_nobody();

@@ -27,13 +27,15 @@ def verifier(password, mechanism="SCRAM-SHA-256", iterations=4096, salt=None):
 
 
 class Client:
-    """One exchange: send first(), then final() of the answer, then check proves_server() of the next."""
+    """One exchange: send first(), then final() of the answer, then check proves_server() of the next. `binding` is (type,
+    data) of the channel; without one, `flag` is y where the client could have had one."""
 
-    def __init__(self, mechanism, user, password, authzid=b"", nonce=None):
-        self.hash_name = HASHES[mechanism]
+    def __init__(self, mechanism, user, password, authzid=b"", nonce=None, binding=None, flag=b"n"):
+        self.hash_name = HASHES[mechanism.removesuffix("-PLUS")]
         self.password = password
         self.nonce = nonce or base64.b64encode(os.urandom(18))
-        self.gs2 = b"n," + (b"a=" + self._name(authzid) if authzid else b"") + b","
+        kind, self.data = binding or (None, b"")
+        self.gs2 = (b"p=" + kind if kind else flag) + b"," + (b"a=" + self._name(authzid) if authzid else b"") + b","
         self.bare = b"n=" + self._name(user) + b",r=" + self.nonce
 
     @staticmethod
@@ -50,7 +52,7 @@ class Client:
         self.iterations = int(attributes[b"i"])
         salted = hashlib.pbkdf2_hmac(self.hash_name, self.password, base64.b64decode(attributes[b"s"]),
                                      self.iterations)
-        without_proof = b"c=" + base64.b64encode(self.gs2) + b",r=" + attributes[b"r"]
+        without_proof = b"c=" + base64.b64encode(self.gs2 + self.data) + b",r=" + attributes[b"r"]
         message = b",".join([self.bare, server_first, without_proof])
         client_key = _mac(self.hash_name, salted, b"Client Key")
         signature = _mac(self.hash_name, hashlib.new(self.hash_name, client_key).digest(), message)

@@ -1,5 +1,6 @@
-// A SASL exchange through libsasl2, fed with whatever: the first byte chooses the mechanism, a 0xFF ends each
-// message of the client. Nobody here knows a password, so nobody may ever be let in.
+// A SASL exchange through libsasl2, fed with whatever: the first byte chooses the mechanism and whether there
+// is something to bind it to, a 0xFF ends each message of the client. Nobody here knows a password, so nobody
+// may ever be let in.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -32,10 +33,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const auto directory = make_directory();
   if (!library) std::abort();
   if (size == 0) return 0;
-  constexpr std::string_view mechanisms[] = {"SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"};
+  constexpr std::string_view mechanisms[] = {"SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN", "SCRAM-SHA-256-PLUS",
+                                             "SCRAM-SHA-512-PLUS"};
+  auth::Channel channel{.may_send_password = true};
+  if (data[0] >= 128)
+    channel.bindings = {{"tls-exporter", std::string(32, 'x')}, {"tls-server-end-point", "y"}};
   std::string_view input{reinterpret_cast<const char*>(data), size};
   auth::SaslExchange exchange{directory, auth::Peer{.unix_socket = true, .ip = {}, .port = 0},
-                              std::string{mechanisms[data[0] % 3]}, true};
+                              mechanisms[data[0] % std::size(mechanisms)], std::move(channel)};
   input.remove_prefix(1);
   bool over = false;
   for (bool first = true; first || !input.empty(); first = false) {

@@ -35,6 +35,38 @@ TEST_CASE("proofs have names") {
   CHECK(name(Proof::Plain) == "PLAIN");
   CHECK(name(Proof::ScramSha256) == "SCRAM-SHA-256");
   CHECK(name(Proof::ScramSha512) == "SCRAM-SHA-512");
+  CHECK(name(Proof::ScramSha256Plus) == "SCRAM-SHA-256-PLUS");
+  CHECK(name(Proof::ScramSha512Plus) == "SCRAM-SHA-512-PLUS");
+}
+
+TEST_CASE("mechanisms are known by their names, whole and without case") {
+  for (const std::string name :
+       {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512-PLUS", "scram-sha-256-plus", "Plain"}) {
+    CAPTURE(name);
+    CHECK(proof_by(name));
+    for (const auto& other : {name + " ", name.substr(1), name + "-PLUS", " " + name, name + '\0'})
+      CHECK((other == "SCRAM-SHA-256-PLUS" || !proof_by(other)));
+  }
+  for (const auto* const other :
+       {"", " ", "PLAIN SCRAM-SHA-256", "anonymous", "text", "certificate", "EXTERNAL"})
+    CHECK_FALSE(proof_by(other));
+}
+
+TEST_CASE("SCRAM comes bound and unbound, and nothing else does") {
+  for (const auto& [unbound_proof, bound_proof] : {std::pair{Proof::ScramSha256, Proof::ScramSha256Plus},
+                                                   {Proof::ScramSha512, Proof::ScramSha512Plus}}) {
+    for (const Proof proof : {unbound_proof, bound_proof}) {
+      CHECK(bound(proof) == bound_proof);
+      CHECK(unbound(proof) == unbound_proof);
+      CHECK(is_scram(proof));
+      CHECK(is_bound(proof) == (proof == bound_proof));
+    }
+  }
+  for (const Proof proof :
+       {Proof::Anonymous, Proof::Text, Proof::Plain, Proof::Certificate, Proof::UnixPeer}) {
+    CHECK((bound(proof) == proof && unbound(proof) == proof));
+    CHECK_FALSE((is_scram(proof) || is_bound(proof)));
+  }
 }
 
 TEST_CASE("the anonymous user of a client: of the smallest network that holds it, or of all") {

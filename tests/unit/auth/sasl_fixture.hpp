@@ -40,7 +40,7 @@ inline std::shared_ptr<const Directory> users() {
 
 inline SaslExchange exchange(std::string mechanism_name, bool may_send_password = true,
                              std::string_view from = "192.0.2.1") {
-  return SaslExchange{users(), test::peer(from), std::move(mechanism_name), may_send_password};
+  return SaslExchange{users(), test::peer(from), std::move(mechanism_name), Channel{may_send_password}};
 }
 
 inline std::string granted(const Outcome& outcome) {

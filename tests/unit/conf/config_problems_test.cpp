@@ -82,9 +82,11 @@ TEST_CASE("each mistake is named with its place") {
        "3:1: session_output_bytes (67108864) must be at least value_bytes (100000000)"},
 
       {"[login]\nmechanisms = [\"CRAM-MD5\"]",
-       "4:15: unknown mechanism \"CRAM-MD5\"; known are PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512"},
+       "4:15: unknown mechanism \"CRAM-MD5\"; known are PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, "
+       "SCRAM-SHA-256-PLUS, SCRAM-SHA-512-PLUS"},
       {"[login]\nmechanisms = [\"plain\"]",
-       "4:15: unknown mechanism \"plain\"; known are PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512"},
+       "4:15: unknown mechanism \"plain\"; known are PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, "
+       "SCRAM-SHA-256-PLUS, SCRAM-SHA-512-PLUS"},
       {"[login]\nmechanisms = [\"PLAIN\", \"PLAIN\"]",
        "4:24: mechanism \"PLAIN\" is there already, in line 4"},
       {"[login]\ndecoy_key = \"too short\"",

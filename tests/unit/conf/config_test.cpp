@@ -42,7 +42,8 @@ TEST_CASE("what is left out has its default") {
   CHECK(config.timeouts.login == 60s);
   CHECK(config.limits.value_bytes == 1'048'576);
   CHECK(config.log.level == LogLevel::Info);
-  CHECK(config.login.mechanisms == std::vector<std::string>{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"});
+  CHECK(config.login.mechanisms == std::vector<std::string>{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512",
+                                                            "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512-PLUS"});
   CHECK_FALSE(config.admin.has_value());
   CHECK(config.users.empty());
   CHECK(config.roles.empty());

@@ -45,6 +45,33 @@ ParseResult at_every_split(std::string_view input, const ParseLimits& limits, Re
   return parse_text_before_login(input, limits, request);
 }
 
+TEST_CASE("SCRAM's first message says what becomes of channel binding") {
+  struct Row {
+    std::string message;
+    ChannelBindingUse use;
+    std::string_view type = {};
+  };
+  for (const auto& row : {
+           Row{"n,,n=alice,r=x", ChannelBindingUse::Unable},
+           Row{"n,", ChannelBindingUse::Unable},
+           Row{"y,a=bob,n=alice,r=x", ChannelBindingUse::NotSeen},
+           Row{"p=tls-exporter,,n=alice,r=x", ChannelBindingUse::Bound, "tls-exporter"},
+           Row{"p=,,", ChannelBindingUse::Bound, ""},
+           Row{"p=a=b\0c,p=d,"s, ChannelBindingUse::Bound, {"a=b\0c", 5}},
+       }) {
+    CAPTURE(row.message);
+    const auto flag = parse_channel_binding(row.message);
+    REQUIRE(flag.has_value());
+    CHECK(flag->use == row.use);
+    CHECK(flag->type == row.type);
+  }
+  for (const auto& message : {""s, ","s, "n"s, "y"s, "p=tls-exporter"s, "p,,"s, "N,,"s, "Y,,"s, "nn,,"s,
+                              "n\0,,"s, "x,,"s, " n,,"s, "P=tls-exporter,,"s}) {
+    CAPTURE(message);
+    CHECK_FALSE(parse_channel_binding(message).has_value());
+  }
+}
+
 }  // namespace
 
 TEST_CASE("a text log-in's token is a user, a space and a password") {

@@ -132,7 +132,7 @@ TEST_CASE("user add: a password from one line of stdin; the file keeps what it h
   CHECK(logs_in(text, "alice", "correct horse"));
   CHECK_FALSE(logs_in(text, "alice", "correct horse\n"));
   const auto directory = auth::Directory::build(conf::parse(text, "test").value()).value();
-  CHECK(directory.mechanisms(true) == "PLAIN SCRAM-SHA-256 SCRAM-SHA-512");
+  CHECK(directory.mechanisms(true, false) == "PLAIN SCRAM-SHA-256 SCRAM-SHA-512");
   CHECK(directory.find("alice")->policy->allows(protocol::Command::Get, "k"));
   CHECK(shop.files() == 4);  // configuration, in, out, err; nothing left behind
 }
