@@ -21,6 +21,7 @@ void Client::close() {
   if (stream_) session_ = stream_->finish();
   readable_.reset();
   writable_.reset();
+  pause_.reset();
   stream_.reset();
   in_.clear();
 }
@@ -52,6 +53,16 @@ bool Client::send_batch(std::size_t most) {
   if (in_batch_ == 0) return false;
   send();
   return true;
+}
+
+void Client::pause(std::chrono::milliseconds span) {
+  if (!pause_) pause_ = proxy::make_event<&Client::on_pause_over>(with_.base, -1, 0, this);
+  const timeval wait = proxy::to_timeval(span);
+  proxy::add_event(pause_, &wait);
+}
+
+void Client::on_pause_over() {
+  with_.owner.on_rested(*this);
 }
 
 void Client::send() {

@@ -25,6 +25,7 @@ class Client {
     virtual ~Owner() = default;
     virtual void on_set_up(Client& client) = 0;  // logged in, and one get was answered
     virtual void on_answered(Client& client) = 0;
+    virtual void on_rested(Client& client) = 0;  // a pause is over
     virtual void on_lost(Client& client) = 0;
   };
 
@@ -42,6 +43,8 @@ class Client {
   void open();
   // Sends up to `most` requests of the workload; false if it has none left.
   bool send_batch(std::size_t most);
+  // Asks its owner again what is next, after a while.
+  void pause(std::chrono::milliseconds span);
 
   bool is_open() const { return stream_.has_value(); }
   Clock::time_point opened() const { return opened_; }
@@ -56,6 +59,7 @@ class Client {
   void on_readable();
   void on_writable();
   void on_batch_answered();
+  void on_pause_over();
   void take_item(const Item& item);
   void take_value(Request& request, const Item& item);
   void answered(const Request& request);
@@ -66,6 +70,7 @@ class Client {
   SslSessionPtr session_;
   proxy::EventPtr readable_;
   proxy::EventPtr writable_;
+  proxy::EventPtr pause_;
   Phase phase_ = Phase::LoggingIn;
   std::string in_;
   std::string out_;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -10,12 +11,14 @@ namespace {
 
 // More handshakes and log-ins at a time would only wait in the server's backlog.
 constexpr std::size_t kOpeningAtOnce = 64;
+// Room for so many latencies is made beforehand, so that making it is not measured.
+constexpr std::size_t kMostForeseen = 10'000'000;
 
 }  // namespace
 
 Load::Load(const Options& options, event_base* base, SSL_CTX* tls)
     : options_{options}, base_{base}, tls_{tls}, workload_{options} {
-  report_.latencies.reserve(options.requests);
+  report_.latencies.reserve(std::min(options.requests, kMostForeseen));
   word_ = proxy::make_event<&Load::on_word>(base, STDIN_FILENO, EV_READ, this);
 }
 
@@ -49,6 +52,11 @@ void Load::on_set_up(Client& client) {
 }
 
 void Load::on_answered(Client& client) {
+  if (options_.pause.count() > 0) return client.pause(options_.pause);
+  give_work(client);
+}
+
+void Load::on_rested(Client& client) {
   give_work(client);
 }
 
@@ -83,7 +91,11 @@ void Load::begin() {
   for (const auto& client : clients_) {
     if (!client->is_open()) continue;
     ++working_;
-    give_work(*client);
+    if (options_.pause.count() == 0) {
+      give_work(*client);
+    } else {  // one after the other, not all at once
+      client->pause(options_.pause * (working_ - 1) / options_.connections);
+    }
   }
   if (--working_ == 0) end();
 }

@@ -19,6 +19,7 @@ class Load final : public Client::Owner {
  private:
   void on_set_up(Client& client) override;
   void on_answered(Client& client) override;
+  void on_rested(Client& client) override;
   void on_lost(Client& client) override;
 
   void open_next();

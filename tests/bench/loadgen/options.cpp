@@ -28,6 +28,10 @@ void add_options(CLI::App& app, Options& options) {
       ->transform(CLI::CheckedTransformer(kModes));
   app.add_option("--connections", options.connections)->check(CLI::Range(1, 100'000));
   app.add_option("--pipeline", options.pipeline, "Requests of one write")->check(CLI::Range(1, 10'000));
+  app.add_option_function<long>(
+         "--pause", [&](long ms) { options.pause = std::chrono::milliseconds{ms}; },
+         "Milliseconds before each write")
+      ->check(CLI::Range(0, 60'000));
   app.add_option("--keys-per-get", options.keys_per_get)->check(CLI::Range(1, 10'000));
   app.add_option("--set-share", options.set_share, "Sets among the requests, 0 to 1")
       ->check(CLI::Range(0.0, 1.0));
