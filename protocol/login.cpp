@@ -69,7 +69,9 @@ std::expected<Credentials, std::string_view> parse_plain(std::string_view messag
 std::expected<ChannelBindingFlag, std::string_view> parse_channel_binding(std::string_view message) {
   constexpr std::string_view kMalformed = "a malformed message";
   const std::size_t comma = message.find(',');
-  if (comma == message.npos) return std::unexpected{kMalformed};
+  const std::size_t second = comma == message.npos ? comma : message.find(',', comma + 1);
+  if (second == message.npos || !message.substr(second + 1).starts_with("n="))
+    return std::unexpected{kMalformed};
   const std::string_view flag = message.substr(0, comma);
   if (flag == "n") return ChannelBindingFlag{ChannelBindingUse::Unable};
   if (flag == "y") return ChannelBindingFlag{ChannelBindingUse::NotSeen};

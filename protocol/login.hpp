@@ -40,6 +40,8 @@ struct ChannelBindingFlag {
   ChannelBindingUse use = ChannelBindingUse::Unable;
   std::string_view type = {};  // of Bound: a view into the message, any bytes
 };
+// The flag, an authzid and then the name: libsasl2 looks for that one byte past a message that ends before
+// it.
 std::expected<ChannelBindingFlag, std::string_view> parse_channel_binding(std::string_view message);
 
 // One message of a text session before it has logged in: request.caller.command is Set and request.value

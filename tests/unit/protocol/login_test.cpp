@@ -53,11 +53,11 @@ TEST_CASE("SCRAM's first message says what becomes of channel binding") {
   };
   for (const auto& row : {
            Row{"n,,n=alice,r=x", ChannelBindingUse::Unable},
-           Row{"n,", ChannelBindingUse::Unable},
+           Row{"n,,n=", ChannelBindingUse::Unable},
            Row{"y,a=bob,n=alice,r=x", ChannelBindingUse::NotSeen},
            Row{"p=tls-exporter,,n=alice,r=x", ChannelBindingUse::Bound, "tls-exporter"},
-           Row{"p=,,", ChannelBindingUse::Bound, ""},
-           Row{"p=a=b\0c,p=d,"s, ChannelBindingUse::Bound, {"a=b\0c", 5}},
+           Row{"p=,,n=", ChannelBindingUse::Bound, ""},
+           Row{"p=a=b\0c,p=d,n=e"s, ChannelBindingUse::Bound, {"a=b\0c", 5}},
        }) {
     CAPTURE(row.message);
     const auto flag = parse_channel_binding(row.message);
@@ -65,8 +65,12 @@ TEST_CASE("SCRAM's first message says what becomes of channel binding") {
     CHECK(flag->use == row.use);
     CHECK(flag->type == row.type);
   }
-  for (const auto& message : {""s, ","s, "n"s, "y"s, "p=tls-exporter"s, "p,,"s, "N,,"s, "Y,,"s, "nn,,"s,
-                              "n\0,,"s, "x,,"s, " n,,"s, "P=tls-exporter,,"s}) {
+  for (const auto& flag : {""s, "p"s, "N"s, "Y"s, "nn"s, "n\0"s, "x"s, " n"s, "P=tls-exporter"s}) {
+    CAPTURE(flag);
+    CHECK_FALSE(parse_channel_binding(flag + ",,n=alice,r=x").has_value());
+  }
+  for (const auto* const message : {"", ",", "n", "n,", "n,,", "n,,n", "y,a=alice,", "y,a=alice,n",
+                                    "p=tls-exporter,,", "n,,m=x,n=alice,r=x"}) {
     CAPTURE(message);
     CHECK_FALSE(parse_channel_binding(message).has_value());
   }
