@@ -50,9 +50,7 @@ class Rules {
   }
 
  private:
-  static bool after(const conf::Grant& a, const conf::Grant& b) {
-    return std::tie(a.place.line, a.place.column) > std::tie(b.place.line, b.place.column);
-  }
+  static bool after(const conf::Grant& a, const conf::Grant& b) { return a.place > b.place; }
   struct Entry {
     const conf::Grant* grant;
     bool exact;
@@ -83,7 +81,7 @@ class Adviser {
     for (const conf::User& user : config_.users) look_at(user);
     for (const conf::Listener& listener : config_.listeners) look_at(listener);
     std::ranges::sort(found_, {}, [](const conf::Problem& problem) {
-      return std::tuple{problem.place.line, problem.place.column, std::string_view{problem.message}};
+      return std::tuple{problem.place, std::string_view{problem.message}};
     });
     return std::move(found_);
   }
@@ -92,7 +90,7 @@ class Adviser {
   using RoleSet = std::set<std::string_view>;
 
   void warn(conf::Place place, std::string_view message) {
-    found_.push_back({config_.file, place, fmt::format("warning: {}", message)});
+    found_.push_back({config_.file_of(place), place, fmt::format("warning: {}", message)});
   }
 
   void look_at(const conf::Role& role) {

@@ -29,18 +29,17 @@ CertificateMap::CertificateMap(const conf::Config& config, std::vector<conf::Pro
   }
   // So that whatever covers a name stands before it, with nothing between but what it covers too.
   std::ranges::sort(claims, {}, [](const Claim& claim) {
-    return std::tuple{std::string_view{claim.name->name}, !claim.name->is_prefix, claim.name->place.line,
-                      claim.name->place.column};
+    return std::tuple{std::string_view{claim.name->name}, !claim.name->is_prefix, claim.name->place};
   });
   std::vector<Claim> around;
   for (const Claim& claim : claims) {
     while (!around.empty() && !covers(around.back(), claim)) around.pop_back();
     if (!around.empty() && around.back().user->name != claim.user->name) {
       const Claim& other = around.back();
-      problems.push_back({config.file, claim.name->place,
+      problems.push_back({config.file_of(claim.name->place), claim.name->place,
                           "user \"" + claim.user->name + "\": a certificate named " + quoted(claim) +
                               " could be user \"" + other.user->name + "\" too, by " + quoted(other) +
-                              " in line " + std::to_string(other.name->place.line)});
+                              " in " + conf::line_of(other.name->place, claim.name->place)});
     }
     around.push_back(claim);
     (claim.name->is_prefix ? prefixes_ : exact_).emplace(claim.name->name, claim.user->name);

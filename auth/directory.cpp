@@ -50,7 +50,7 @@ class Compiler {
   }
 
   void complain(conf::Place place, std::string message) {
-    problems_.push_back({config_.file, place, std::move(message)});
+    problems_.push_back({config_.file_of(place), place, std::move(message)});
   }
 
  private:

@@ -19,7 +19,8 @@ std::vector<conf::Problem> expiry_warnings(const conf::Config& config,
                                            std::chrono::system_clock::time_point now) {
   std::vector<conf::Problem> warnings;
   const auto warn = [&](conf::Place place, const conf::User& user, std::string_view what) {
-    warnings.push_back({config.file, place, fmt::format("warning: user {:?}: {}", user.name, what)});
+    warnings.push_back(
+        {config.file_of(place), place, fmt::format("warning: user {:?}: {}", user.name, what)});
   };
   for (const conf::User& user : config.users) {
     if (!user.enabled) continue;

@@ -56,12 +56,13 @@ OwnerMap::OwnerMap(const conf::Config& config, std::vector<conf::Problem>& probl
                        std::string_view kind) {
     const std::string who = "user \"" + user.name + "\": " + std::string{kind} + " \"" + item.text + "\": ";
     if (!id) {
-      problems.push_back({config.file, item.place, who + id.error()});
+      problems.push_back({config.file_of(item.place), item.place, who + id.error()});
       return;
     }
     const auto [entry, added] = map.emplace(*id, user.name);
     if (!added && entry->second != user.name)
-      problems.push_back({config.file, item.place, who + "it is user \"" + entry->second + "\" already"});
+      problems.push_back(
+          {config.file_of(item.place), item.place, who + "it is user \"" + entry->second + "\" already"});
   };
   for (const conf::User& user : config.users) {
     for (const conf::PlacedText& item : user.unix_users)

@@ -1,17 +1,12 @@
 #include "conf/config.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <system_error>
 #include <utility>
 
 #include "conf/addresses.hpp"
 #include "conf/audit.hpp"
-#include "conf/certificates.hpp"
 #include "conf/file.hpp"
 #include "conf/grants.hpp"
 #include "conf/listeners.hpp"
@@ -19,18 +14,10 @@
 #include "conf/names.hpp"
 #include "conf/namespaces.hpp"
 #include "conf/section_reader.hpp"
-#include "conf/user_limits.hpp"
+#include "conf/users.hpp"
 
 namespace mcgate::conf {
 namespace {
-
-// A control would forge lines of a log, and a space would end the name in a text log-in.
-bool valid_name(std::string_view name) {
-  return std::ranges::none_of(name, [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte <= 0x20 || byte == 0x7f;
-  });
-}
 
 bool valid_host(std::string_view name) {
   constexpr std::string_view kTaken = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
@@ -133,69 +120,6 @@ Admin read_admin(PlacedTable table, Names& addresses, Problems& problems) {
   return admin;
 }
 
-UserSecret read_secret(std::variant<PlacedText, PlacedTable>& item, Problems& problems) {
-  UserSecret secret;
-  std::optional<PlacedText> verifier;
-  if (auto* text = std::get_if<PlacedText>(&item)) {
-    verifier = std::move(*text);
-  } else {
-    SectionReader reader{std::get<PlacedTable>(item), Section::UserSecret, problems};
-    verifier = reader.text("verifier");
-    reader.moment("not_after", secret.not_after);
-    reader.boolean("scram", secret.scram);
-    if (auto comment = reader.text("comment")) secret.comment = std::move(comment->text);
-  }
-  if (!verifier) return secret;
-  secret.place = verifier->place;
-  secret.verifier = Secret{std::move(verifier->text)};
-  // What it is instead may be a password: never quoted.
-  const auto text = secret.verifier.reveal();
-  if (!text.starts_with("SCRAM-SHA-256$") && !text.starts_with("SCRAM-SHA-512$")) {
-    problems.add(
-        secret.place,
-        "a secret must be a verifier, SCRAM-SHA-256$… or SCRAM-SHA-512$…; mcgate user passwd makes one");
-  }
-  return secret;
-}
-
-void read_password_source(SectionReader& reader, const Login& login, User& user, Problems& problems) {
-  reader.choice("password_source", user.password_source,
-                {{"secrets", PasswordSource::Secrets}, {"saslauthd", PasswordSource::Saslauthd}});
-  if (user.password_source == PasswordSource::Saslauthd && login.saslauthd.path.empty()) {
-    problems.add(
-        reader.place_of("password_source"),
-        "password_source: [login] does not say where saslauthd is: saslauthd = \"/run/saslauthd/mux\"");
-  }
-}
-
-User read_user(PlacedTable table, const Login& login, Names& names, const Names& roles, Problems& problems) {
-  SectionReader reader{table, Section::User, problems};
-  User user;
-  user.place = table.place;
-  if (auto name = reader.text("name")) {
-    names.add(name->text, name->place);
-    if (!valid_name(name->text)) {
-      problems.add(name->place,
-                   fmt::format("{:?}: a user's name holds no space or control character", name->text));
-    }
-    user.name = std::move(name->text);
-  }
-  reader.boolean("enabled", user.enabled);
-  read_password_source(reader, login, user, problems);
-  for (auto& item : reader.texts_or_tables("secrets")) user.secrets.push_back(read_secret(item, problems));
-  user.certificates = read_certificate_names(reader, problems);
-  user.unix_users = reader.texts("unix_users");
-  user.unix_groups = reader.texts("unix_groups");
-  user.networks = read_networks(reader, "networks", problems);
-  for (PlacedText& role : reader.texts("roles")) {
-    if (!roles.knows(role.text)) problems.add(role.place, fmt::format("there is no [role.{}]", role.text));
-    user.roles.push_back(std::move(role.text));
-  }
-  read_namespace(reader, user, problems);
-  user.limits = read_user_limits(reader, problems);
-  return user;
-}
-
 void read_roles(PlacedTable table, std::vector<Role>& roles, Names& names, Problems& problems) {
   for (Member& member : *table.table) {
     names.add(member.key, member.place);
@@ -208,7 +132,7 @@ void read_roles(PlacedTable table, std::vector<Role>& roles, Names& names, Probl
   }
 }
 
-Config read_config(Members document, Problems& problems) {
+Config read_config(Members document, const std::string& file, const FileReader& read, Problems& problems) {
   SectionReader reader{{Place{}, &document}, Section::Top, problems};
   Config config;
   reader.integer("workers", config.workers);
@@ -227,14 +151,13 @@ Config read_config(Members document, Problems& problems) {
   // In this order, since users name roles, and listeners users.
   Names roles{"role", problems};
   if (const auto table = reader.table("role")) read_roles(*table, config.roles, roles, problems);
-  Names users{"user", problems};
-  for (const PlacedTable& table : reader.tables("user")) {
-    config.users.push_back(read_user(table, config.login, users, roles, problems));
-  }
+  UserReader users{config, roles, problems};
+  users.read(reader);
+  if (const auto named = reader.text("users_file")) users.read_file(*named, file, read);
   check_namespaces(config.users, problems);
   Names addresses{"listener", problems};
   for (const PlacedTable& table : reader.tables("listener")) {
-    config.listeners.push_back(read_listener(table, addresses, users, problems));
+    config.listeners.push_back(read_listener(table, addresses, users.names(), problems));
   }
   if (const auto table = reader.table("admin")) config.admin = read_admin(*table, addresses, problems);
   if (const auto table = reader.table("audit")) config.audit = read_audit(*table, problems);
@@ -243,17 +166,26 @@ Config read_config(Members document, Problems& problems) {
 
 }  // namespace
 
+std::string line_of(const Place& there, const Place& here) {
+  std::string_view file;
+  if (there.in_users_file != here.in_users_file)
+    file = there.in_users_file ? " of the users file" : " of the configuration";
+  return fmt::format("line {}{}", there.line, file);
+}
+
 std::string format(const Problem& problem) {
-  const auto [line, column] = problem.place;
-  std::string text = line == 0 ? fmt::format("{}: {}", problem.file, problem.message)
-                               : fmt::format("{}:{}:{}: {}", problem.file, line, column, problem.message);
+  const std::uint32_t line = problem.place.line;
+  std::string text =
+      line == 0 ? fmt::format("{}: {}", problem.file, problem.message)
+                : fmt::format("{}:{}:{}: {}", problem.file, line, problem.place.column, problem.message);
   // Names of the file may be quoted in it, and a terminal is to show them, not to obey them.
   std::ranges::replace_if(
       text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
   return text;
 }
 
-std::expected<Config, std::vector<Problem>> parse(std::string_view text, std::string file) {
+std::expected<Config, std::vector<Problem>> parse(std::string_view text, std::string file,
+                                                  const FileReader& read) {
   if (text.size() > kMaxFile) {
     return std::unexpected(
         std::vector{Problem{file, {}, fmt::format("a configuration has {} bytes at most", kMaxFile)}});
@@ -261,21 +193,20 @@ std::expected<Config, std::vector<Problem>> parse(std::string_view text, std::st
   auto document = read_toml(text, file);
   if (!document) return std::unexpected(std::vector{std::move(document.error())});
   Problems problems{file};
-  Config config = read_config(std::move(*document), problems);
+  Config config = read_config(std::move(*document), file, read, problems);
   if (!problems.empty()) return std::unexpected(problems.take());
   config.file = std::move(file);
   return config;
 }
 
 std::expected<Config, std::vector<Problem>> load(const std::string& file) {
-  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  std::expected<Secret, std::string> text = std::unexpected(std::generic_category().message(errno));
-  if (fd >= 0) {
-    text = read_file(fd);
-    ::close(fd);
-  }
+  return load(file, read_path);
+}
+
+std::expected<Config, std::vector<Problem>> load(const std::string& file, const FileReader& read) {
+  const auto text = read(file);
   if (!text) return std::unexpected(std::vector{Problem{file, {}, "cannot be read: " + text.error()}});
-  return parse(text->reveal(), file);
+  return parse(text->reveal(), file, read);
 }
 
 }  // namespace mcgate::conf

@@ -3,12 +3,15 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "conf/network.hpp"
@@ -17,11 +20,21 @@
 
 namespace mcgate::conf {
 
-// Where in the file something stands, both from 1; 0 if it stands nowhere.
+// Where something stands, line and column from 1; 0 if it stands nowhere.
 struct Place {
   std::uint32_t line = 0;
   std::uint32_t column = 0;
+  bool in_users_file = false;  // else in the configuration's own
+
+  friend bool operator==(const Place& a, const Place& b) = default;
+  // The configuration comes first.
+  friend auto operator<=>(const Place& a, const Place& b) {
+    return std::tie(a.in_users_file, a.line, a.column) <=> std::tie(b.in_users_file, b.line, b.column);
+  }
 };
+
+// "line 7", with which file's it is where that is not the one that `here` is in.
+std::string line_of(const Place& there, const Place& here);
 
 struct PlacedText {
   Place place;
@@ -260,6 +273,7 @@ struct User {
 
 struct Config {
   std::string file;
+  std::string users_file;  // its path; empty: none
   std::vector<Listener> listeners;
   Upstream upstream;
   std::uint32_t workers = 0;      // 0: one per core
@@ -272,11 +286,20 @@ struct Config {
   std::optional<Audit> audit;
   std::vector<User> users;
   std::vector<Role> roles;
+
+  const std::string& file_of(Place place) const { return place.in_users_file ? users_file : file; }
 };
 
-// Parses and checks a configuration; every problem found, in the file's order, or the whole of it.
-std::expected<Config, std::vector<Problem>> parse(std::string_view text, std::string file);
+// Reads a file whole; the error is the system's, without a name.
+using FileReader = std::function<std::expected<Secret, std::string>(const std::string& path)>;
+
+// Parses and checks a configuration; every problem found, in the file's order, or the whole of it. Its
+// users_file is read by `read`; without, naming one is a problem.
+std::expected<Config, std::vector<Problem>> parse(std::string_view text, std::string file,
+                                                  const FileReader& read = {});
 // The same from a file; a file that cannot be read is a problem too.
 std::expected<Config, std::vector<Problem>> load(const std::string& file);
+// The same with `read` for the files' texts, some of which are not yet what they are to become.
+std::expected<Config, std::vector<Problem>> load(const std::string& file, const FileReader& read);
 
 }  // namespace mcgate::conf

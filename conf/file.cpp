@@ -1,5 +1,6 @@
 #include "conf/file.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,6 +46,14 @@ std::expected<Secret, std::string> read_file(int fd) {
   Secret secret{std::move(text)};
   if (!error.empty()) return std::unexpected(std::move(error));
   return secret;
+}
+
+std::expected<Secret, std::string> read_path(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return std::unexpected(reason());
+  auto text = read_file(fd);
+  ::close(fd);
+  return text;
 }
 
 }  // namespace mcgate::conf

@@ -29,6 +29,7 @@ constexpr auto kRows = std::to_array<KeyRow>({
     {Section::Top,            "admin",                   Table,   0,     0,          "none",            "where mcgate tells of itself, by HTTP"},
     {Section::Top,            "audit",                   Table,   0,     0,          "none",            "where decisions are recorded"},
     {Section::Top,            "user",                    Tables,  0,     100'000,    "none",            "who may log in"},
+    {Section::Top,            "users_file",              Text,    1,     4096,       "none",            "file with more users, from this file's directory"},
     {Section::Top,            "role",                    Table,   0,     0,          "none",            "what users may do, by the role's name"},
 
     {Section::Listener,       "address",                 Text,    1,     128,        "",                "IP address and port, or unix:/path"},

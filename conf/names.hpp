@@ -21,7 +21,7 @@ class Names {
     const auto [first, added] = places_.emplace(name, place);
     if (added) return;
     problems_.add(place,
-                  fmt::format("{} {:?} is there already, in line {}", what_, name, first->second.line));
+                  fmt::format("{} {:?} is there already, in {}", what_, name, line_of(first->second, place)));
   }
   bool knows(const std::string& name) const { return places_.contains(name); }
 

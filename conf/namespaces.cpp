@@ -29,7 +29,7 @@ void check_namespaces(const std::vector<User>& users, Problems& problems) {
     if (!user.name_space.empty()) sorted.push_back(&user);
   }
   std::ranges::sort(sorted, {}, [](const User* user) {
-    return std::tuple{std::string_view{user->name_space}, user->namespace_place.line};
+    return std::tuple{std::string_view{user->name_space}, user->namespace_place};
   });
   // Whatever begins with a text stands right behind it; `around` holds those that the one at hand begins
   // with.
@@ -40,12 +40,11 @@ void check_namespaces(const std::vector<User>& users, Problems& problems) {
     };
     while (!around.empty() && !begins_with(around.back())) around.pop_back();
     if (!around.empty() && around.back()->name_space != user->name_space) {
-      problems.add(
-          user->namespace_place,
-          fmt::format("namespace {:?} begins with that of user {:?}, {:?} in line {}: the one's keys "
-                      "could be the other's; end both alike, with \":\" say",
-                      user->name_space, around.back()->name, around.back()->name_space,
-                      around.back()->namespace_place.line));
+      problems.add(user->namespace_place,
+                   fmt::format("namespace {:?} begins with that of user {:?}, {:?} in {}: the one's keys "
+                               "could be the other's; end both alike, with \":\" say",
+                               user->name_space, around.back()->name, around.back()->name_space,
+                               line_of(around.back()->namespace_place, user->namespace_place)));
     }
     if (around.empty() || around.back()->name_space != user->name_space) around.push_back(user);
   }

@@ -87,7 +87,7 @@ std::string suggestion(std::string_view written, const std::vector<std::string_v
 
 std::vector<Problem> Problems::take() {
   std::ranges::sort(found_, {}, [](const Problem& problem) {
-    return std::tuple{problem.place.line, problem.place.column, std::string_view{problem.message}};
+    return std::tuple{problem.place, std::string_view{problem.message}};
   });
   return std::move(found_);
 }

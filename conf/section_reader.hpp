@@ -25,13 +25,18 @@ class Problems {
  public:
   explicit Problems(std::string file) : file_{std::move(file)} {}
 
-  void add(Place place, std::string message) { found_.push_back({file_, place, std::move(message)}); }
+  // By which those of its places are known.
+  void set_users_file(std::string file) { users_file_ = std::move(file); }
+  void add(Place place, std::string message) {
+    found_.push_back({place.in_users_file ? users_file_ : file_, place, std::move(message)});
+  }
   bool empty() const { return found_.empty(); }
-  // All of them, in the file's order.
+  // All of them, in the files' order.
   std::vector<Problem> take();
 
  private:
   std::string file_;
+  std::string users_file_;
   std::vector<Problem> found_;
 };
 

@@ -1,6 +1,7 @@
 #include "proxy/cli.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include <CLI/CLI.hpp>
@@ -24,6 +25,19 @@ namespace {
 
 void print(const std::vector<conf::Problem>& problems) {
   for (const conf::Problem& problem : problems) fmt::print(stderr, "{}\n", conf::format(problem));
+}
+
+// It says who may do what, and holds verifiers, from which passwords can be guessed at leisure.
+std::vector<conf::Problem> warnings_of_users_file(const conf::Config& config) {
+  struct stat status{};
+  if (config.users_file.empty() || ::stat(config.users_file.c_str(), &status) != 0) return {};
+  std::vector<conf::Problem> warnings;
+  if ((status.st_mode & S_IROTH) != 0)
+    warnings.push_back(
+        {config.users_file, {}, "warning: everybody may read the users' verifiers: chmod o-r"});
+  if ((status.st_mode & S_IWOTH) != 0)
+    warnings.push_back({config.users_file, {}, "warning: everybody may make users here: chmod o-w"});
+  return warnings;
 }
 
 int explain_file(const std::string& file, const Question& question) {
@@ -184,6 +198,7 @@ int check(const std::string& file) {
   }
   print(auth::advise((*snapshot)->config));
   print(auth::expiry_warnings((*snapshot)->config, std::chrono::system_clock::now()));
+  print(warnings_of_users_file((*snapshot)->config));
   fmt::print("{}: ok\n", file);
   return EX_OK;
 }

@@ -159,7 +159,7 @@ class Answer {
   }
 
   std::string at(conf::Place place) const {
-    return fmt::format("{}:{}:{}", config_.file, place.line, place.column);
+    return fmt::format("{}:{}:{}", config_.file_of(place), place.line, place.column);
   }
 
   // Null if none was asked about.

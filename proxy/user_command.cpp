@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <expected>
+#include <optional>
 #include <ranges>
 #include <span>
 #include <string_view>
@@ -37,10 +38,18 @@ int fail(const std::vector<conf::Problem>& problems) {
   return fail(EX_DATAERR, "nothing was changed, since the configuration would not check");
 }
 
-// The configuration that a text holds, users and all.
-std::expected<conf::Config, std::vector<conf::Problem>> check(std::string_view text,
-                                                              const std::string& file) {
-  auto config = conf::parse(text, file);
+using Checked = std::expected<conf::Config, std::vector<conf::Problem>>;
+
+// The configuration as it is with `text` for what `path` holds: itself, or its users file.
+Checked load_with(const std::string& config_file, const std::string& path, std::string_view text) {
+  return conf::load(config_file, [&](const std::string& each) {
+    return each == path ? std::expected<conf::Secret, std::string>{conf::Secret{text}}
+                        : conf::read_path(each);
+  });
+}
+
+// The same with users and all.
+Checked check(Checked config) {
   if (!config) return config;
   if (auto directory = auth::Directory::build(*config); !directory) {
     return std::unexpected(std::move(directory.error()));
@@ -51,6 +60,36 @@ std::expected<conf::Config, std::vector<conf::Problem>> check(std::string_view t
 const conf::User* user_named(const conf::Config& config, std::string_view name) {
   const auto found = std::ranges::find(config.users, name, &conf::User::name);
   return found == config.users.end() ? nullptr : &*found;
+}
+
+// The file that a command changes, and the configuration before.
+struct Opened {
+  std::string config_file;
+  std::string path;  // its own, or its users file's
+  ConfigFile file;
+  Checked before;
+
+  Checked with(const conf::Secret& text) const { return check(load_with(config_file, path, text.reveal())); }
+};
+
+// The file that the user is in, or that is for new ones.
+std::expected<Opened, std::string> open_for(const std::string& config_file,
+                                            std::optional<std::string_view> user) {
+  std::optional<std::expected<ConfigFile, std::string>> file = ConfigFile::open(config_file);
+  if (!*file) return std::unexpected(file->error());
+  std::string path = config_file;
+  Checked before = load_with(config_file, path, (*file)->text().reveal());
+  if (before && !before->users_file.empty()) {
+    const conf::User* there = user ? user_named(*before, *user) : nullptr;
+    path = user ? (there != nullptr ? before->file_of(there->place) : path) : before->users_file;
+  }
+  if (path != config_file) {
+    file.reset();  // first: the lock is of the directory, which may be the same
+    file = ConfigFile::open(path);
+    if (!*file) return std::unexpected(file->error());
+    before = load_with(config_file, path, (*file)->text().reveal());
+  }
+  return Opened{config_file, std::move(path), std::move(**file), std::move(before)};
 }
 
 // "-" for one that the check would refuse.
@@ -96,7 +135,8 @@ std::expected<void, std::vector<conf::Problem>> check_alone(const UserAddOptions
                                                             std::span<const std::string> secrets) {
   constexpr std::string_view around =
       "[[listener]]\naddress = \"127.0.0.1:11211\"\n[upstream]\naddress = \"127.0.0.1:11212\"\n";
-  auto config = check(conf::with_user(around, conf::user_block(options.name, secrets, {})), "the new user");
+  auto config = check(
+      conf::parse(conf::with_user(around, conf::user_block(options.name, secrets, {})), "the new user"));
   if (!config) return std::unexpected(std::move(config.error()));
   return {};
 }
@@ -114,9 +154,9 @@ int print_user(const UserAddOptions& options, const conf::Secret& password) {
 
 // Checks what the file is to become, and replaces it. A password that was drawn is shown first: one that
 // nobody has seen must not be in force.
-int commit(ConfigFile& file, const std::string& path, const conf::Secret& text, const std::string& user,
+int commit(Opened& opened, const conf::Secret& text, const std::string& user,
            std::span<const std::string> secrets, const conf::Secret* drawn) {
-  const auto config = check(text.reveal(), path);
+  const auto config = opened.with(text);
   if (!config) return fail(config.error());
   const conf::User* made = user_named(*config, user);
   const auto same = [](const conf::UserSecret& a, const std::string& b) { return a.verifier.reveal() == b; };
@@ -125,7 +165,7 @@ int commit(ConfigFile& file, const std::string& path, const conf::Secret& text, 
     return fail(EX_SOFTWARE, "the file is not as it was meant to become; nothing was changed");
   }
   if (drawn != nullptr && !show(stdout, *drawn)) return fail(EX_IOERR, "the password could not be printed");
-  if (const auto replaced = file.replace(text.reveal()); !replaced)
+  if (const auto replaced = opened.file.replace(text.reveal()); !replaced)
     return fail(EX_CANTCREAT, replaced.error());
   return EX_OK;
 }
@@ -138,18 +178,16 @@ int user_add(const UserAddOptions& options) {
   if (!password) return fail(EX_DATAERR, password.error());
   if (options.print) return print_user(options, *password);
 
-  auto file = ConfigFile::open(options.config_file);
-  if (!file) return fail(EX_NOINPUT, file.error());
-  const auto before = conf::parse(file->text().reveal(), options.config_file);
-  if (before && user_named(*before, options.name) != nullptr) {
+  auto opened = open_for(options.config_file, std::nullopt);
+  if (!opened) return fail(EX_NOINPUT, opened.error());
+  if (opened->before && user_named(*opened->before, options.name) != nullptr) {
     return fail(EX_DATAERR, fmt::format("there is a user {} already; mcgate user passwd changes a password",
                                         options.name));
   }
   const auto secrets = verifiers_of(*password, options.iterations);
   const conf::Secret text{
-      conf::with_user(file->text().reveal(), conf::user_block(options.name, secrets, options.roles))};
-  return commit(*file, options.config_file, text, options.name, secrets,
-                options.generate ? &*password : nullptr);
+      conf::with_user(opened->file.text().reveal(), conf::user_block(options.name, secrets, options.roles))};
+  return commit(*opened, text, options.name, secrets, options.generate ? &*password : nullptr);
 }
 
 int user_passwd(const UserPasswdOptions& options) {
@@ -157,25 +195,24 @@ int user_passwd(const UserPasswdOptions& options) {
   const auto password = password_for(options.generate);
   if (!password) return fail(EX_DATAERR, password.error());
 
-  auto file = ConfigFile::open(options.config_file);
-  if (!file) return fail(EX_NOINPUT, file.error());
-  const auto before = conf::parse(file->text().reveal(), options.config_file);
+  auto opened = open_for(options.config_file, options.name);
+  if (!opened) return fail(EX_NOINPUT, opened.error());
+  const Checked& before = opened->before;
   if (!before) return fail(before.error());
   if (user_named(*before, options.name) == nullptr) {
     return fail(EX_NOUSER, fmt::format("there is no user {}", options.name));
   }
   const auto secrets = verifiers_of(*password, options.iterations);
-  auto changed = conf::with_secrets(file->text().reveal(), options.name, secrets, options.keep);
+  auto changed = conf::with_secrets(opened->file.text().reveal(), options.name, secrets, options.keep);
   if (!changed) return fail(EX_DATAERR, changed.error());
   const conf::Secret text{*std::move(changed)};
-  return commit(*file, options.config_file, text, options.name, secrets,
-                options.generate ? &*password : nullptr);
+  return commit(*opened, text, options.name, secrets, options.generate ? &*password : nullptr);
 }
 
 int user_forget(const UserForgetOptions& options) {
-  auto file = ConfigFile::open(options.config_file);
-  if (!file) return fail(EX_NOINPUT, file.error());
-  const auto before = conf::parse(file->text().reveal(), options.config_file);
+  auto opened = open_for(options.config_file, options.name);
+  if (!opened) return fail(EX_NOINPUT, opened.error());
+  const Checked& before = opened->before;
   if (!before) return fail(before.error());
   const conf::User* user = user_named(*before, options.name);
   if (user == nullptr) return fail(EX_NOUSER, fmt::format("there is no user {}", options.name));
@@ -189,10 +226,10 @@ int user_forget(const UserForgetOptions& options) {
     }
     numbers.push_back(static_cast<std::size_t>(found - user->secrets.begin()));
   }
-  auto changed = conf::without_secrets(file->text().reveal(), options.name, numbers);
+  auto changed = conf::without_secrets(opened->file.text().reveal(), options.name, numbers);
   if (!changed) return fail(EX_DATAERR, changed.error());
   const conf::Secret text{*std::move(changed)};
-  const auto config = check(text.reveal(), options.config_file);
+  const auto config = opened->with(text);
   if (!config) return fail(config.error());
   const conf::User* left = user_named(*config, options.name);
   const auto gone = [&](const std::string& id) {
@@ -201,22 +238,22 @@ int user_forget(const UserForgetOptions& options) {
   };
   if (!std::ranges::all_of(options.secrets, gone))
     return fail(EX_SOFTWARE, "the file is not as it was meant to become; nothing was changed");
-  if (const auto replaced = file->replace(text.reveal()); !replaced)
+  if (const auto replaced = opened->file.replace(text.reveal()); !replaced)
     return fail(EX_CANTCREAT, replaced.error());
   return EX_OK;
 }
 
 int user_import(const UserImportOptions& options) {
-  const Fd opened{::open(options.password_file.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (!opened)
+  const Fd passwords{::open(options.password_file.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (!passwords)
     return fail(EX_NOINPUT, fmt::format("opening {}: {}", options.password_file, std::strerror(errno)));
-  const auto read = conf::read_file(opened.get());
+  const auto read = conf::read_file(passwords.get());
   if (!read) return fail(EX_NOINPUT, fmt::format("reading {}: {}", options.password_file, read.error()));
   if (read->reveal().size() > conf::kMaxFile)
     return fail(EX_DATAERR, fmt::format("{} has more than {} bytes", options.password_file, conf::kMaxFile));
-  auto file = ConfigFile::open(options.config_file);
-  if (!file) return fail(EX_NOINPUT, file.error());
-  const auto before = conf::parse(file->text().reveal(), options.config_file);
+  auto opened = open_for(options.config_file, std::nullopt);
+  if (!opened) return fail(EX_NOINPUT, opened.error());
+  const Checked& before = opened->before;
   if (!before) return fail(before.error());
 
   auto imported =
@@ -229,16 +266,16 @@ int user_import(const UserImportOptions& options) {
   for (const auto& problem : imported.problems) fmt::print(stderr, "{}\n", conf::format(problem));
   if (!imported.problems.empty()) return fail(EX_DATAERR, "nothing was changed");
 
-  conf::Secret text = file->text();
+  conf::Secret text = opened->file.text();
   for (const conf::ImportedUser& each : imported.users) {
     const auto secrets = verifiers_of(each.password, options.iterations);
     text = conf::Secret{conf::with_user(text.reveal(), conf::user_block(each.name, secrets, options.roles))};
   }
-  const auto after = check(text.reveal(), options.config_file);
+  const auto after = opened->with(text);
   if (!after) return fail(after.error());
   if (after->users.size() != before->users.size() + imported.users.size())
     return fail(EX_SOFTWARE, "the file is not as it was meant to become; nothing was changed");
-  if (const auto replaced = file->replace(text.reveal()); !replaced)
+  if (const auto replaced = opened->file.replace(text.reveal()); !replaced)
     return fail(EX_CANTCREAT, replaced.error());
   fmt::print("{} users added\n", imported.users.size());
   return EX_OK;

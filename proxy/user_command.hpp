@@ -1,5 +1,5 @@
 // `mcgate user add`, `passwd`, `forget`, `import` and `list`: users and their verifiers, written into the
-// configuration file.
+// configuration file, or, if that names a users file, there: new users, and those that it holds.
 //
 // A password comes from a prompt (twice, without echo) or, if stdin is no terminal, from one line of it;
 // never from an argument, which others could see. The file is replaced whole, at once, and only by one that

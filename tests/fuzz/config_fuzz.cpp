@@ -61,7 +61,8 @@ void check(const conf::Config& config) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto config = conf::parse({reinterpret_cast<const char*>(data), size}, "fuzz");
+  const auto config = conf::parse({reinterpret_cast<const char*>(data), size}, "fuzz",
+                                  [](const std::string&) { return conf::Secret{}; });
   if (config) {
     check(*config);
   } else {

@@ -137,6 +137,43 @@ TEST_CASE("user add: a password from one line of stdin; the file keeps what it h
   CHECK(shop.files() == 4);  // configuration, in, out, err; nothing left behind
 }
 
+TEST_CASE("user commands write where the user is, and new ones into the users file") {
+  Workshop shop;
+  REQUIRE(shop.run("first\n", [&] { return user_add(add_options(shop, "main")); }).code == EX_OK);
+  const std::string before = "users_file = \"users.toml\"\n" + Workshop::read(shop.config());
+  Workshop::write(shop.config(), before);
+  CHECK(shop.run("x\n", [&] { return user_add(add_options(shop)); }).code == EX_DATAERR);  // no such file
+  Workshop::write(shop.path("users.toml"), "# theirs\n");
+
+  const auto added = shop.run("correct horse\n", [&] { return user_add(add_options(shop)); });
+  REQUIRE_MESSAGE(added.code == EX_OK, added.err);
+  CHECK(shop.run("y\n", [&] { return user_add(add_options(shop)); }).code == EX_DATAERR);
+  CHECK(shop.run("y\n", [&] { return user_add(add_options(shop, "main")); }).code == EX_DATAERR);
+  CHECK(Workshop::read(shop.config()) == before);
+  const auto users = Workshop::read(shop.path("users.toml"));
+  CHECK(users.starts_with("# theirs\n"));
+
+  REQUIRE(shop.run("second\n", [&] { return user_passwd(passwd_options(shop)); }).code == EX_OK);
+  CHECK(Workshop::read(shop.config()) == before);
+  CHECK(Workshop::read(shop.path("users.toml")) != users);
+  const auto after = Workshop::read(shop.path("users.toml"));
+  REQUIRE(shop.run("third\n", [&] { return user_passwd(passwd_options(shop, "main")); }).code == EX_OK);
+  CHECK(Workshop::read(shop.config()) != before);
+  CHECK(Workshop::read(shop.path("users.toml")) == after);
+
+  const auto config = conf::load(shop.config());
+  REQUIRE(config.has_value());
+  const auto directory = auth::Directory::build(*config).value();
+  const auto lets_in = [&](std::string_view user, std::string_view password) {
+    const auto outcome = auth::check_password(directory, {.unix_socket = true, .ip = {}, .port = 0}, user,
+                                              password, auth::Proof::Plain);
+    return std::holds_alternative<auth::Granted>(outcome);
+  };
+  CHECK(lets_in("alice", "second"));
+  CHECK_FALSE(lets_in("alice", "correct horse"));
+  CHECK(lets_in("main", "third"));
+}
+
 TEST_CASE("user add: bad passwords and names change nothing") {
   using namespace std::string_literals;
   struct Row {
