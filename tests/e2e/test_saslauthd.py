@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 import threading
 import unittest
@@ -200,6 +201,37 @@ class Asked(SaslauthdCase):
         self.assertEqual(self.connect().login(*ERIN), FAILURE)
         self.saslauthd.start()
         self.assertEqual(connection.login(*DAVE), b"STORED")
+
+
+@harness.needs_mcgate
+@unittest.skipUnless(SASLAUTHD, "saslauthd is not installed (Debian: sasl2-bin)")
+class Sasldb(unittest.TestCase):
+    """saslauthd reads /etc/sasldb2 and no other, so that ours is put over it, for that process alone."""
+
+    IN_ITS_PLACE = 'mount --bind "$1" /etc/sasldb2 && exec "$2" -d -a sasldb -m "$3" -n 1'
+
+    def setUp(self):
+        self.directory = tempfile.mkdtemp(dir=harness.scratch())
+        db = os.path.join(self.directory, "db")
+        subprocess.run(["saslpasswd2", "-p", "-c", "-f", db, "-u", "example.org", "dave"], input=b"sesame", check=True)
+        may = ["unshare", "-m", "sh", "-c", 'mount --bind "$1" /etc/sasldb2', "sh", db]
+        if subprocess.run(may, capture_output=True, check=False).returncode != 0:
+            self.skipTest("no mount namespace can be had here, or there is no /etc/sasldb2")
+        self.saslauthd = harness.Process(["unshare", "-m", "sh", "-c", self.IN_ITS_PLACE, "sh", db, SASLAUTHD,
+                                          self.directory])
+        self.addCleanup(self.saslauthd.kill)
+        self.saslauthd.wait_for("using process model")
+
+    def test_its_users(self):
+        _, gate = harness.start(
+            self, [harness.plain_listener()], roles=ROLES, login={"saslauthd": os.path.join(self.directory, "mux")},
+            users=[{"name": name, "password_source": "saslauthd", "roles": ["web"]}
+                   for name in ("dave@example.org", "dave@other.org")])
+        for name, password, answer in ((b"dave@example.org", b"sesame", b"STORED"),
+                                       (b"dave@example.org", b"wrong", FAILURE),
+                                       (b"dave@other.org", b"sesame", FAILURE)):
+            with self.subTest(name=name, password=password), gate.connect() as connection:
+                self.assertEqual(connection.login(name, password), answer)
 
 
 class Hung(SaslauthdCase):
