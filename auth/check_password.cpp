@@ -16,13 +16,13 @@ void spend_rest(const Work& dearest, Work spent, std::string_view password) {
   }
 }
 
-// After none of its own verifiers has matched.
-Outcome ask_other_source(const Directory& directory, const User& user, std::string_view password,
-                         Proof proof) {
+// After none of its own verifiers has matched; `has_guessed` if one was tried, which counts whatever
+// saslauthd would say.
+Outcome ask_other_source(const Directory& directory, const User& user, std::string_view password, Proof proof,
+                         bool has_guessed) {
   const auto answer = ask_saslauthd(directory.saslauthd(), user.name, password);
   if (!answer) {
-    // Where its own verifiers were tried the client has guessed, whatever saslauthd would say.
-    return Refused{"saslauthd cannot be asked: " + answer.error(), user.name, user.verifiers.empty()};
+    return Refused{"saslauthd cannot be asked: " + answer.error(), user.name, !has_guessed};
   }
   if (*answer) return Granted{Identity{user.name, proof, std::string{kSaslauthd}}};
   return Refused{"wrong password, says saslauthd", user.name};
@@ -45,7 +45,7 @@ Outcome check_password(const Directory& directory, const Peer& peer, std::string
   }
   spend_rest(directory.dearest(), spent, password);
   if (user != nullptr && user->asks_saslauthd && admits(*user, peer))
-    return ask_other_source(directory, *user, password, proof);
+    return ask_other_source(directory, *user, password, proof, spent != Work{});
   if (user == nullptr) return Refused{"unknown user", std::string{name}};
   return Refused{std::string{why_refused(*user, peer, now)}, user->name};
 }

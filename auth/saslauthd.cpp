@@ -20,6 +20,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// The longest answer, as of libsasl2's own client.
+constexpr std::size_t kMaxAnswer = 1024;
+// What ends a password, or the line that it is in where saslauthd asks by lines, as of an IMAP server.
+constexpr std::string_view kNeverAsked{"\0\r\n", 3};
+// How often a full queue is tried anew, which nothing tells about.
+constexpr int kRetryMilliseconds = 10;
+
 // One connection for one question.
 class Connection {
  public:
@@ -38,9 +45,12 @@ class Connection {
     address.sun_family = AF_UNIX;
     if (fd_ < 0 || path_.size() >= sizeof address.sun_path) return failure("connecting to");
     path_.copy(static_cast<char*>(address.sun_path), path_.size());
-    // A Unix socket connects at once or, if too many wait there already, not at all.
-    if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-      return failure("connecting to");
+    // A Unix socket connects at once or, while too many wait there already, not at all.
+    while (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+      if (errno != EAGAIN && errno != EINTR) return failure("connecting to");
+      if (milliseconds_left() <= 0) return too_late();
+      ::poll(nullptr, 0, kRetryMilliseconds);
+    }
     return {};
   }
 
@@ -76,12 +86,20 @@ class Connection {
   std::expected<void, std::string> wait_for(short event) const {
     if (errno == EINTR) return {};
     if (errno != EAGAIN) return failure("asking");
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now());
+    const int left = milliseconds_left();
     pollfd polled{.fd = fd_, .events = event, .revents = 0};
-    const int ready = left.count() > 0 ? ::poll(&polled, 1, static_cast<int>(left.count())) : 0;
-    if (ready == 0) return std::unexpected(fmt::format("{} has not answered in time", path_));
+    const int ready = left > 0 ? ::poll(&polled, 1, left) : 0;
+    if (ready == 0) return too_late();
     if (ready < 0 && errno != EINTR) return failure("asking");
     return {};
+  }
+
+  int milliseconds_left() const {
+    return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now()).count());
+  }
+
+  std::unexpected<std::string> too_late() const {
+    return std::unexpected(fmt::format("{} has not answered in time", path_));
   }
 
   std::unexpected<std::string> failure(std::string_view what) const {
@@ -112,24 +130,33 @@ conf::Secret question_of(std::string_view user, std::string_view password) {
   return conf::Secret{std::move(question)};
 }
 
+// The word that counts ends with the answer or before what is for a log.
+std::expected<bool, std::string> answer_on(const Connection& connection, const std::string& path) {
+  std::array<unsigned char, 2> length{};
+  if (const auto got = connection.receive(reinterpret_cast<char*>(length.data()), length.size()); !got)
+    return std::unexpected(got.error());
+  const std::size_t size = std::size_t{length[0]} << 8 | length[1];
+  std::string answer(std::min(size, kMaxAnswer), '\0');
+  if (const auto got = connection.receive(answer.data(), answer.size()); !got)
+    return std::unexpected(got.error());
+  const std::string_view word = std::string_view{answer}.substr(0, answer.find(' '));
+  if (size > kMaxAnswer || (word != "OK" && word != "NO"))
+    return std::unexpected(fmt::format("{} answers as no saslauthd does", path));
+  return word == "OK";
+}
+
 }  // namespace
 
 std::expected<bool, std::string> ask_saslauthd(const conf::Saslauthd& saslauthd, std::string_view user,
                                                std::string_view password) {
-  // Either would be another question than the one that was meant.
-  if (password.size() > kMaxAskedPassword || password.empty() || password.contains('\0')) return false;
+  // Each would be another question than the one that was meant: to saslauthd, or by it to whom it asks.
+  if (password.size() > kMaxAskedPassword || password.empty()) return false;
+  if (password.find_first_of(kNeverAsked) != password.npos) return false;
   const Connection connection{saslauthd.path, Clock::now() + saslauthd.timeout};
   if (const auto connected = connection.connect(); !connected) return std::unexpected(connected.error());
   const conf::Secret question = question_of(user, password);
   if (const auto sent = connection.send(question.reveal()); !sent) return std::unexpected(sent.error());
-
-  std::array<char, 4> head{};  // the length, and the word that counts; what follows is for a log
-  if (const auto got = connection.receive(head.data(), head.size()); !got)
-    return std::unexpected(got.error());
-  const std::string_view word{head.data() + 2, 2};
-  if (word != "OK" && word != "NO")
-    return std::unexpected(fmt::format("{} answers as no saslauthd does", saslauthd.path));
-  return word == "OK";
+  return answer_on(connection, saslauthd.path);
 }
 
 }  // namespace mcgate::auth

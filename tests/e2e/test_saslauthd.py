@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -145,7 +146,8 @@ class Asked(SaslauthdCase):
         self.assertEqual(self.imap.asked, [b"dave"] * 3)
 
     def test_a_wrong_password_and_those_that_cannot_be_asked(self):
-        for password in (b"wrong", b"dave's", DAVE[1] + b" ", DAVE[1][:-1], b"x" * 257, b"x" * 3000):
+        for password in (b"wrong", b"dave's", DAVE[1] + b" ", DAVE[1][:-1], b"x" * 257, b"x" * 3000, b"a\nb",
+                         b'"\rsaslauthd LOGIN "erin" "erin\'s"'):
             with self.subTest(password=password[:16]):
                 self.assertEqual(self.connect().login(b"dave", password), FAILURE)
                 self.assertEqual(self.connect().sasl_plain(b"dave", password).status, AUTH_ERROR)
@@ -279,22 +281,60 @@ class HungForLong(SaslauthdCase):
 class NoSaslauthd(SaslauthdCase):
     """Something else at its place."""
 
+    def setUp(self):
+        super().setUp()
+        self.saslauthd.stop()
+
+    @contextlib.contextmanager
+    def listening(self, backlog):
+        if os.path.exists(self.saslauthd.path):
+            os.unlink(self.saslauthd.path)
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(self.saslauthd.path)
+            listening.listen(backlog)
+            yield listening
+
+    def login_where_it_answers(self, answer):
+        with self.listening(8) as listening:
+            connection = self.connect()
+            connection.send(text_login(*DAVE))
+            with listening.accept()[0] as asking:
+                asking.sendall(answer)
+                asking.shutdown(socket.SHUT_WR)
+                return connection, connection.line()
+
     def test_what_answers_otherwise_is_not_believed(self):
-        for answer in (b"", b"\0", b"\0\2O", b"OK", b"\0\2ok", b"\0\2K\0", b"\0\0\0\0", b"HTTP/1.1 200 OK\r\n"):
-            with self.subTest(answer=answer):
-                self.saslauthd.stop()
-                if os.path.exists(self.saslauthd.path):
-                    os.unlink(self.saslauthd.path)
-                with socket.socket(socket.AF_UNIX) as listening:
-                    listening.bind(self.saslauthd.path)
-                    listening.listen()
-                    connection = self.connect()
-                    connection.send(text_login(*DAVE))
-                    with listening.accept()[0] as asking:
-                        asking.sendall(answer)
-                        asking.shutdown(socket.SHUT_WR)
-                        self.assertEqual(connection.line(), BUSY_TEXT)
+        for answer in (b"", b"\0", b"\0\2O", b"OK", b"OKOK", b"\0\2ok", b"\0\2K\0", b"\0\0\0\0", b"HTTP/1.1 200 OK\r\n",
+                       b"\0\0OK", b"\0\1OK", b"\0\3OK", b"\0\3OK\0", b"\0\4OKAY", b"\0\6OK re", b"\0\3 OK", b"\0\4NOOK",
+                       b"\4\1OK " + b"x" * 1022, b"\xff\xffOK " + b"x" * 65532):
+            with self.subTest(answer=answer[:16]):
+                connection, said = self.login_where_it_answers(answer)
+                self.assertEqual(said, BUSY_TEXT)
                 self.assertEqual(connection.ask(b"get web:k\r\n"), UNAUTHENTICATED)
+
+    def test_what_it_says_beside_the_word(self):
+        for answer, expected in ((b"\0\2OK", b"STORED"), (b"\0\7OK then", b"STORED"), (b"\0\2OKNO", b"STORED"),
+                                 (b"\4\0OK " + b"x" * 1021, b"STORED"), (b"\0\2NO", FAILURE), (b"\0\5NO OK", FAILURE)):
+            with self.subTest(answer=answer[:16]):
+                self.assertEqual(self.login_where_it_answers(answer)[1], expected)
+
+    def test_its_queue_is_full(self):
+        with self.listening(0) as listening, contextlib.ExitStack() as others:
+            waiting = 0
+            with contextlib.suppress(BlockingIOError):
+                while waiting < 64:
+                    other = others.enter_context(socket.socket(socket.AF_UNIX))
+                    other.setblocking(False)
+                    other.connect(self.saslauthd.path)
+                    waiting += 1
+            connection = self.connect()
+            connection.send(text_login(*DAVE))
+            self.assertEqual(select.select([connection.socket], [], [], 0.3)[0], [], "it does not wait")
+            for _ in range(waiting):
+                listening.accept()[0].close()
+            with listening.accept()[0] as asking:
+                asking.sendall(b"\0\2OK")
+                self.assertEqual(connection.line(), b"STORED")
 
 
 if __name__ == "__main__":

@@ -98,6 +98,23 @@ TEST_CASE("rotation: why a log-in failed") {
   }
 }
 
+TEST_CASE("rotation: while saslauthd cannot be asked, whose secret was tried has guessed") {
+  auto current = test::user("current", {kOld});
+  auto expired = test::user("expired", {kOld});
+  expired.secrets[0].not_after = kEnd;
+  auto none = test::user("none", {});
+  for (auto* user : {&current, &expired, &none}) user->password_source = conf::PasswordSource::Saslauthd;
+  const auto users = directory({current, expired, none});  // which say nothing of where it is
+  for (const std::string_view name : {"current", "expired", "none"}) {
+    CAPTURE(name);
+    const auto outcome = check_password(*users, peer("192.0.2.1"), name, "x", Proof::Text, kEnd);
+    REQUIRE(test::refused(outcome));
+    const auto& refused = std::get<Refused>(outcome);
+    CHECK(refused.reason.starts_with("saslauthd cannot be asked: "));
+    CHECK(refused.unjudged == (name != "current"));
+  }
+}
+
 TEST_CASE("rotation: SCRAM goes by the named one, or the first, of those that are good") {
   const std::string third = verifier_text(Hash::Sha256, "third");
   const std::string sha512 = verifier_text(Hash::Sha512, "x");
