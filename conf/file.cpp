@@ -17,26 +17,26 @@ std::string reason() {
 }
 
 // Not by the string's own growing, which leaves what it held in memory that it gives back.
-void grow(std::string& text) {
+void grow(std::string& text, std::size_t most) {
   std::string larger;
-  larger.reserve(std::min(2 * text.size(), kMaxFile + 1));
+  larger.reserve(std::min(2 * text.size(), most + 1));
   larger.append(text).resize(larger.capacity());
   const Secret smaller{std::exchange(text, std::move(larger))};
 }
 
 }  // namespace
 
-std::expected<Secret, std::string> read_file(int fd) {
+std::expected<Secret, std::string> read_file(int fd, std::size_t most) {
   struct stat status{};
   if (::fstat(fd, &status) != 0) return std::unexpected(reason());
   if (S_ISDIR(status.st_mode)) return std::unexpected("it is a directory");
   constexpr std::size_t least = 4096;  // what tells no size, as a pipe, begins with this
-  std::string text(std::clamp(static_cast<std::size_t>(status.st_size), least, kMaxFile) + 1, '\0');
+  std::string text(std::clamp(static_cast<std::size_t>(status.st_size), least, most) + 1, '\0');
   std::size_t size = 0;
   std::string error;
-  while (size <= kMaxFile) {
-    if (size == text.size()) grow(text);
-    const ssize_t got = ::read(fd, text.data() + size, std::min(text.size(), kMaxFile + 1) - size);
+  while (size <= most) {
+    if (size == text.size()) grow(text, most);
+    const ssize_t got = ::read(fd, text.data() + size, std::min(text.size(), most + 1) - size);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) error = reason();
     if (got <= 0) break;

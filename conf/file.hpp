@@ -13,9 +13,9 @@ namespace mcgate::conf {
 // The longest configuration, in bytes.
 inline constexpr std::size_t kMaxFile = 16'777'216;
 
-// What is left to read of an open file; of one that is longer, kMaxFile bytes and one, by which parse()
-// knows. The error is the system's, without a name.
-std::expected<Secret, std::string> read_file(int fd);
+// What is left to read of an open file; of one that is longer, `most` bytes and one, by which whoever parses
+// it knows. The error is the system's, without a name.
+std::expected<Secret, std::string> read_file(int fd, std::size_t most = kMaxFile);
 // The same of the file with that name.
 std::expected<Secret, std::string> read_path(const std::string& path);
 

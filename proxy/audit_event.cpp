@@ -159,8 +159,8 @@ std::string compose_dropped(std::uint64_t count, Time now) {
 }
 
 std::string_view key_prefix(std::string_view key) {
-  const std::size_t separator = key.find_first_of(":/.-_|");
-  return key.substr(0, std::min<std::size_t>(separator == key.npos ? key.npos : separator + 1, 32));
+  const std::size_t separator = key.find_first_of(kKeySeparators);
+  return key.substr(0, std::min(separator == key.npos ? key.npos : separator + 1, kKeyPrefix));
 }
 
 }  // namespace mcgate::proxy

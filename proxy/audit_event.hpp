@@ -82,7 +82,9 @@ std::string compose(const AuditEvent& event, const AuditKeyForm& keys, const Aud
 // That so many events are missing.
 std::string compose_dropped(std::uint64_t count, std::chrono::system_clock::time_point now);
 
-// Enough of a key to see whose it is: up to its first separator, at most 32 bytes.
+// Enough of a key to see whose it is: up to its first separator, at most so many bytes.
+inline constexpr std::string_view kKeySeparators = ":/.-_|";
+inline constexpr std::size_t kKeyPrefix = 32;
 std::string_view key_prefix(std::string_view key);
 
 }  // namespace mcgate::proxy

@@ -16,6 +16,7 @@
 #include "conf/config.hpp"
 #include "proxy/command_list.hpp"
 #include "proxy/explain.hpp"
+#include "proxy/learn.hpp"
 #include "proxy/serve.hpp"
 #include "proxy/snapshot.hpp"
 #include "proxy/user_command.hpp"
@@ -77,6 +78,7 @@ struct Options {
   UserForgetOptions forget;
   UserImportOptions import;
   Question question;
+  LearnOptions learn;
 };
 
 CLI::Option* add_iterations(CLI::App& command, std::uint32_t& iterations) {
@@ -140,6 +142,18 @@ void add_explain(CLI::App& app, Question& question) {
       ->type_name("ADDRESS");
 }
 
+void add_learn(CLI::App& app, LearnOptions& options) {
+  CLI::App* learn =
+      app.add_subcommand("learn", "Propose a policy that allows what clients were seen to ask for");
+  learn->fallthrough();
+  learn->add_option("--observed", options.observed_file, "What GET /observed answered; -: on standard input")
+      ->type_name("FILE")
+      ->required();
+  learn->add_flag_callback(
+      "--anonymous", [&options] { options.strangers = Strangers::GetAUser; },
+      "Make those who have not logged in a user, by their addresses");
+}
+
 void describe(CLI::App& app, Options& options) {
   app.set_version_flag("--version", std::string{"mcgate "} + MCGATE_VERSION);
   app.add_option("-c,--config", options.config_file, "The configuration file")
@@ -154,6 +168,7 @@ void describe(CLI::App& app, Options& options) {
   app.add_subcommand("check", "Say what is wrong with the configuration")->fallthrough();
   app.add_subcommand("commands", "List the commands that grants may name")->fallthrough();
   add_explain(app, options.question);
+  add_learn(app, options.learn);
   add_user_commands(app, options);
 }
 
@@ -164,6 +179,10 @@ int run(const CLI::App& app, Options& options) {
     return EX_OK;
   }
   if (app.got_subcommand("explain")) return explain_file(options.config_file, options.question);
+  if (app.got_subcommand("learn")) {
+    options.learn.config_file = options.config_file;
+    return learn(options.learn);
+  }
   if (!app.got_subcommand("user")) return serve_file(options.config_file, options.verbose);
   const CLI::App& user = *app.get_subcommand("user");
   if (user.got_subcommand("add")) {

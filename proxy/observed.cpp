@@ -1,38 +1,17 @@
 #include "proxy/observed.hpp"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "proxy/audit_event.hpp"
+#include "proxy/observed_names.hpp"
 
 namespace mcgate::proxy {
 namespace {
 
-using protocol::Category;
 using protocol::CommandRow;
-
-constexpr std::string_view kSeparators = ":/.-_|";
 
 void add(Observed::Count& to, const Observed::Count& more) {
   to.requests += more.requests;
   to.refused += more.refused;
-}
-
-// What a grant could name: it holds no other bytes, and a `*` at its end only.
-bool can_be_granted(std::string_view key) {
-  return std::ranges::all_of(key, [](char c) { return c > 0x20 && c < 0x7f && c != '*'; });
-}
-
-// Of a key; empty where no grant could name its prefix.
-std::string keys_of(std::string_view key) {
-  const std::string_view prefix = key_prefix(key);
-  if (!can_be_granted(prefix)) return {};
-  const bool whole = prefix.size() == key.size() && kSeparators.find(prefix.back()) == std::string_view::npos;
-  return std::string{prefix} + (whole ? "" : "*");
-}
-
-std::string_view right_of(const CommandRow& row) {
-  return row.category == Category::Admin ? row.name : protocol::name(row.category);
 }
 
 void note(Observed::Client& client, std::string_view right, const std::string& keys,

@@ -1,7 +1,7 @@
 """What the guides in docs/ show is what happens: each of their files is written, each of their commands run in a shell, and
 what they print compared.
 
-    ```toml NAME       is written to the file NAME
+    ```toml NAME       is written to the file NAME; json too
     ```console         lines after "$ " are run; those below, up to the next, are what it prints, standard error after
                        standard output; "..." is any lines
 """
@@ -16,7 +16,7 @@ import unittest
 import harness
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
-BLOCK = re.compile(r"^```(toml|console) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(toml|json|console) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def commands(block):
@@ -40,7 +40,7 @@ class Guides(unittest.TestCase):
             os.symlink(os.path.abspath(harness.MCGATE), os.path.join(directory, "mcgate"))
             environment = os.environ | {"PATH": f"{directory}:{os.environ['PATH']}"}
             for kind, file, text in BLOCK.findall((DOCS / name).read_text(encoding="utf-8")):
-                if kind == "toml" and file:
+                if kind in ("toml", "json") and file:
                     pathlib.Path(directory, file).write_text(text, encoding="utf-8")
                 if kind != "console":
                     continue
@@ -57,7 +57,7 @@ class Guides(unittest.TestCase):
         self.assertGreater(self.play("policy.md"), 15)
 
     def test_migration(self):
-        self.assertGreater(self.play("migration.md"), 3)
+        self.assertGreater(self.play("migration.md"), 8)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
-// The one place that knows toml++: its exceptions end here, and its values become ours. Strings are moved,
-// not copied, so that a verifier does not stay behind in the library's tree.
+// The one place that knows toml++, which reads and writes for us: its exceptions end here, and its values
+// become ours. Strings that are read are moved, not copied, so that a verifier does not stay behind in the
+// library's tree.
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <sstream>
 #include <tuple>
 #include <utility>
 
 #include "conf/document.hpp"
+#include "conf/toml_writer.hpp"
 
 namespace mcgate::conf {
 namespace {
@@ -81,6 +84,21 @@ std::string without_quotations(std::string_view description) {
   return text.append("'…'").append(description.substr(description.rfind('\'') + 1));
 }
 
+// Nothing but basic strings of ASCII: what an operator is to review has no letters that look like others.
+constexpr toml::format_flags kPlain = toml::format_flags::indent_array_elements;
+
+std::string written(const toml::node& node) {
+  std::ostringstream out;
+  out << toml::toml_formatter{node, kPlain};
+  return std::move(out).str();
+}
+
+toml::array array_of(std::span<const std::string> texts) {
+  toml::array array;
+  for (const std::string& text : texts) array.push_back(text);
+  return array;
+}
+
 }  // namespace
 
 std::expected<Members, Problem> read_toml(std::string_view text, const std::string& file) {
@@ -91,6 +109,28 @@ std::expected<Members, Problem> read_toml(std::string_view text, const std::stri
     return std::unexpected(
         Problem{file, place_of(error.source()), "not TOML: " + without_quotations(error.description())});
   }
+}
+
+std::string to_toml(std::string_view text) {
+  return written(toml::value<std::string>{std::string{text}});
+}
+
+std::string to_toml(std::span<const std::string> texts) {
+  return written(array_of(texts));
+}
+
+std::string role_block(std::string_view name, std::span<const GrantTexts> allow) {
+  toml::array grants;
+  for (const GrantTexts& each : allow) {
+    toml::table grant{{"commands", array_of(each.commands)}};
+    if (!each.keys.empty()) grant.insert("keys", array_of(each.keys));
+    grant.is_inline(true);
+    grants.push_back(std::move(grant));
+  }
+  toml::table role{{"allow", std::move(grants)}};
+  toml::table roles;
+  roles.insert(name, std::move(role));
+  return written(toml::table{{"role", std::move(roles)}}) + "\n";
 }
 
 }  // namespace mcgate::conf

@@ -1,0 +1,40 @@
+#include "proxy/observed_names.hpp"
+
+#include <algorithm>
+
+#include "proxy/audit_event.hpp"
+
+namespace mcgate::proxy {
+namespace {
+
+// What a grant could name: it holds no other bytes, and a `*` at its end only.
+bool can_be_granted(std::string_view key) {
+  return std::ranges::all_of(key, [](char c) { return c > 0x20 && c < 0x7f && c != '*'; });
+}
+
+bool ends_with_separator(std::string_view prefix) {
+  return kKeySeparators.find(prefix.back()) != std::string_view::npos;
+}
+
+}  // namespace
+
+std::string keys_of(std::string_view key) {
+  const std::string_view prefix = key_prefix(key);
+  if (prefix.empty() || !can_be_granted(prefix)) return {};
+  const bool whole = prefix.size() == key.size() && !ends_with_separator(prefix);
+  return std::string{prefix} + (whole ? "" : "*");
+}
+
+bool could_be_noted(std::string_view keys) {
+  const bool cut = keys.ends_with('*');
+  const std::string_view prefix = keys.substr(0, keys.size() - (cut ? 1 : 0));
+  if (prefix.empty() || key_prefix(prefix).size() != prefix.size() || !can_be_granted(prefix)) return false;
+  const bool ended = ends_with_separator(prefix);
+  return cut ? ended || prefix.size() == kKeyPrefix : !ended;
+}
+
+std::string_view right_of(const protocol::CommandRow& row) {
+  return row.category == protocol::Category::Admin ? row.name : protocol::name(row.category);
+}
+
+}  // namespace mcgate::proxy
