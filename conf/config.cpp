@@ -175,10 +175,13 @@ std::string line_of(const Place& there, const Place& here) {
 
 std::string format(const Problem& problem) {
   const std::uint32_t line = problem.place.line;
-  std::string text =
-      line == 0 ? fmt::format("{}: {}", problem.file, problem.message)
-                : fmt::format("{}:{}:{}: {}", problem.file, line, problem.place.column, problem.message);
-  // Names of the file may be quoted in it, and a terminal is to show them, not to obey them.
+  const std::uint32_t column = problem.place.column;
+  // Names of the file may be quoted in it.
+  return one_line(line == 0 ? fmt::format("{}: {}", problem.file, problem.message)
+                            : fmt::format("{}:{}:{}: {}", problem.file, line, column, problem.message));
+}
+
+std::string one_line(std::string text) {
   std::ranges::replace_if(
       text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
   return text;

@@ -47,8 +47,10 @@ struct Problem {
   Place place;
   std::string message;  // what is wrong, what was expected, what to do
 };
-// "file:line:column: message", as compilers say it; one line, without control characters.
+// "file:line:column: message", as compilers say it, on one_line().
 std::string format(const Problem& problem);
+// Text that others chose, without control characters: a terminal is to show it, not to obey it.
+std::string one_line(std::string text);
 
 // "127.0.0.1:11211", "[::1]:11211" or "unix:/path". Names are not resolved.
 struct Address {

@@ -17,6 +17,7 @@
 #include "proxy/command_list.hpp"
 #include "proxy/explain.hpp"
 #include "proxy/learn.hpp"
+#include "proxy/running.hpp"
 #include "proxy/serve.hpp"
 #include "proxy/snapshot.hpp"
 #include "proxy/user_command.hpp"
@@ -78,6 +79,7 @@ struct Options {
   UserForgetOptions forget;
   UserImportOptions import;
   Question question;
+  bool running = false;  // of explain and user list
   LearnOptions learn;
 };
 
@@ -85,6 +87,10 @@ CLI::Option* add_iterations(CLI::App& command, std::uint32_t& iterations) {
   return command.add_option("--iterations", iterations, "Rounds of the key derivation")
       ->check(CLI::Range(auth::kMinIterations, auth::kMaxIterations))
       ->capture_default_str();
+}
+
+void add_running(CLI::App& command, bool& running) {
+  command.add_flag("--running", running, "Ask the mcgate that runs, by its admin endpoint");
 }
 
 void add_user_commands(CLI::App& app, Options& options) {
@@ -123,10 +129,11 @@ void add_user_commands(CLI::App& app, Options& options) {
           {"auth-file", conf::PasswordFormat::AuthFile}, {"pwdb", conf::PasswordFormat::Pwdb}}));
   add_iterations(*import, options.import.iterations);
 
-  user->add_subcommand("list", "List the users and their secrets")->fallthrough();
+  CLI::App* list = user->add_subcommand("list", "List the users and their secrets")->fallthrough();
+  add_running(*list, options.running);
 }
 
-void add_explain(CLI::App& app, Question& question) {
+void add_explain(CLI::App& app, Question& question, bool& running) {
   CLI::App* explain = app.add_subcommand("explain", "Say what would become of a request, and by which rule");
   explain->fallthrough();
   explain->add_option("--user", question.user, "Who asks")->type_name("NAME");
@@ -140,15 +147,18 @@ void add_explain(CLI::App& app, Question& question) {
   explain->add_option("--from", question.from, "The client's IP address, or unix")->type_name("ADDRESS");
   explain->add_option("--listener", question.listener, "The listener's address, as configured")
       ->type_name("ADDRESS");
+  add_running(*explain, running);
 }
 
 void add_learn(CLI::App& app, LearnOptions& options) {
   CLI::App* learn =
       app.add_subcommand("learn", "Propose a policy that allows what clients were seen to ask for");
   learn->fallthrough();
-  learn->add_option("--observed", options.observed_file, "What GET /observed answered; -: on standard input")
-      ->type_name("FILE")
-      ->required();
+  learn
+      ->add_option(
+          "--observed", options.observed_file,
+          "What GET /observed answered, - for standard input, instead of asking the mcgate that runs")
+      ->type_name("FILE");
   learn->add_flag_callback(
       "--anonymous", [&options] { options.strangers = Strangers::GetAUser; },
       "Make those who have not logged in a user, by their addresses");
@@ -167,7 +177,7 @@ void describe(CLI::App& app, Options& options) {
       ->excludes(test);
   app.add_subcommand("check", "Say what is wrong with the configuration")->fallthrough();
   app.add_subcommand("commands", "List the commands that grants may name")->fallthrough();
-  add_explain(app, options.question);
+  add_explain(app, options.question, options.running);
   add_learn(app, options.learn);
   add_user_commands(app, options);
 }
@@ -178,7 +188,10 @@ int run(const CLI::App& app, Options& options) {
     fmt::print("{}", list_commands());
     return EX_OK;
   }
-  if (app.got_subcommand("explain")) return explain_file(options.config_file, options.question);
+  if (app.got_subcommand("explain")) {
+    return options.running ? explain_running(options.config_file, options.question)
+                           : explain_file(options.config_file, options.question);
+  }
   if (app.got_subcommand("learn")) {
     options.learn.config_file = options.config_file;
     return learn(options.learn);
@@ -197,7 +210,8 @@ int run(const CLI::App& app, Options& options) {
     options.import.config_file = options.config_file;
     return user_import(options.import);
   }
-  if (user.got_subcommand("list")) return user_list(options.config_file);
+  if (user.got_subcommand("list"))
+    return options.running ? user_list_running(options.config_file) : user_list(options.config_file);
   options.passwd.config_file = options.config_file;
   return user_passwd(options.passwd);
 }

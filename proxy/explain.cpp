@@ -1,13 +1,10 @@
 #include "proxy/explain.hpp"
 
-#include <event2/http.h>
-#include <event2/keyvalq_struct.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
 
@@ -289,41 +286,6 @@ class Answer {
 std::expected<Explanation, std::string> explain(const conf::Config& config, const auth::Directory& directory,
                                                 const Question& question) {
   return Answer{config, directory, question}.give();
-}
-
-std::expected<Question, std::string> parse_question(std::string_view query) {
-  Question question;
-  evkeyvalq pairs{};
-  if (evhttp_parse_query_str(std::string{query}.c_str(), &pairs) != 0)
-    return wrong("a query that cannot be read");
-  std::string unknown;
-  for (const evkeyval* pair = pairs.tqh_first; pair != nullptr; pair = pair->next.tqe_next) {
-    const std::string_view name = pair->key;
-    if (name == "user") {
-      question.user = pair->value;
-    } else if (name == "command") {
-      question.command = pair->value;
-    } else if (name == "key") {
-      question.key = pair->value;
-    } else if (name == "from") {
-      question.from = pair->value;
-    } else if (name == "certificate") {
-      question.certificate = pair->value;
-    } else if (name == "listener") {
-      question.listener = pair->value;
-    } else {
-      unknown = "a question has user or certificate, command, key, from and listener, nothing else";
-    }
-  }
-  evhttp_clear_headers(&pairs);
-  if (!unknown.empty()) return wrong(std::move(unknown));
-  return question;
-}
-
-std::string to_json(const Explanation& explanation) {
-  const nlohmann::ordered_json object{
-      {"allowed", explanation.allowed}, {"why", explanation.why}, {"change", explanation.change}};
-  return object.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 std::string format(const Explanation& explanation) {

@@ -35,8 +35,11 @@ std::expected<Explanation, std::string> explain(const conf::Config& config, cons
 
 // A question as a URL's query, "user=web&command=get&key=a%3A1", without what is left out.
 std::expected<Question, std::string> parse_question(std::string_view query);
+std::string to_query(const Question& question);
 // {"allowed": true, "why": "...", "change": []}
 std::string to_json(const Explanation& explanation);
+// Whoever answered may not be an mcgate: no control character is left in what it says.
+std::expected<Explanation, std::string> parse_explanation(std::string_view json);
 
 // As `mcgate explain` prints it: "allowed: ..." or "refused: ...", and below it what would change that.
 std::string format(const Explanation& explanation);

@@ -15,6 +15,7 @@
 
 #include "auth/directory.hpp"
 #include "conf/file.hpp"
+#include "proxy/admin_client.hpp"
 #include "proxy/handles.hpp"
 #include "proxy/observed_reader.hpp"
 
@@ -47,6 +48,31 @@ std::expected<conf::Config, std::vector<conf::Problem>> check(std::string_view t
   return config;
 }
 
+struct Failure {
+  int code;
+  std::string message;
+};
+using Sketched = std::expected<Observed::Sketch, Failure>;
+
+Sketched sketched(const std::string& from, std::string_view text) {
+  auto sketch = observed_from(text);
+  if (!sketch) return std::unexpected{Failure{EX_DATAERR, fmt::format("{}: {}", from, sketch.error())}};
+  return *std::move(sketch);
+}
+
+Sketched sketch_in(const std::string& file) {
+  const auto text = read(file, kMaxObserved);
+  if (!text) return std::unexpected{Failure{EX_NOINPUT, text.error()}};
+  return sketched(file, text->reveal());
+}
+
+Sketched sketch_of_running(const conf::Config& config) {
+  const auto reply = ask_admin(config, "/observed", kMaxObserved);
+  if (!reply) return std::unexpected{Failure{EX_UNAVAILABLE, reply.error()}};
+  if (reply->status != 200) return std::unexpected{Failure{EX_UNAVAILABLE, refusal(*reply)}};
+  return sketched("what the admin endpoint answered", reply->body);
+}
+
 }  // namespace
 
 int learn(const LearnOptions& options) {
@@ -57,10 +83,9 @@ int learn(const LearnOptions& options) {
     for (const conf::Problem& problem : config.error()) fmt::print(stderr, "{}\n", conf::format(problem));
     return EX_CONFIG;
   }
-  const auto observed = read(options.observed_file, kMaxObserved);
-  if (!observed) return fail(EX_NOINPUT, observed.error());
-  const auto sketch = observed_from(observed->reveal());
-  if (!sketch) return fail(EX_DATAERR, fmt::format("{}: {}", options.observed_file, sketch.error()));
+  const auto sketch =
+      options.observed_file.empty() ? sketch_of_running(*config) : sketch_in(options.observed_file);
+  if (!sketch) return fail(sketch.error().code, sketch.error().message);
 
   const std::string proposal = propose(*sketch, *config, options.strangers);
   std::string all;

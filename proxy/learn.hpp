@@ -10,7 +10,8 @@ namespace mcgate::proxy {
 
 struct LearnOptions {
   std::string config_file;
-  std::string observed_file;  // what `GET /observed` answered; "-": on standard input
+  // What `GET /observed` answered; "-": on standard input; empty: the mcgate that runs is asked.
+  std::string observed_file = {};
   Strangers strangers = Strangers::AreTold;
 };
 

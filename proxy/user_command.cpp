@@ -98,13 +98,6 @@ std::string id_of(const conf::UserSecret& secret) {
   return verifier ? auth::id_of(*verifier) : "-";
 }
 
-// A terminal is to show a comment, not to obey it.
-std::string one_line(std::string text) {
-  std::ranges::replace_if(
-      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
-  return text;
-}
-
 std::expected<conf::Secret, std::string> password_for(bool generate) {
   if (generate) return draw_password();
   return read_password(STDIN_FILENO);
@@ -297,7 +290,8 @@ int user_list(const std::string& config_file) {
     for (const conf::UserSecret& secret : user.secrets) {
       const std::string_view text = secret.verifier.reveal();
       fmt::print(fmt::runtime(row), user.name, enabled, id_of(secret), text.substr(0, text.find('$')),
-                 secret.not_after ? auth::format_utc(*secret.not_after) : "never", one_line(secret.comment));
+                 secret.not_after ? auth::format_utc(*secret.not_after) : "never",
+                 conf::one_line(secret.comment));
     }
   }
   return EX_OK;
