@@ -1,6 +1,7 @@
 #include "proxy/observed.hpp"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "proxy/observed_names.hpp"
 
@@ -27,6 +28,29 @@ void note(Observed::Client& client, std::string_view right, const std::string& k
     }
   }
   add(*count, one);
+}
+
+void add(Observed::Sketch& to, std::string name, Observed::Client client) {
+  const auto found = to.clients.find(name);
+  if (found == to.clients.end()) {
+    if (to.clients.size() < Observed::kClients) {
+      to.clients.emplace(std::move(name), std::move(client));
+    } else {
+      add(to.beyond, client.all);
+    }
+    return;
+  }
+  Observed::Client& sum = found->second;
+  add(sum.all, client.all);
+  add(sum.beyond, client.beyond);
+  for (const auto& [right, count] : client.rights) {
+    const auto known = sum.rights.find(right);
+    if (known == sum.rights.end() && sum.rights.size() >= Observed::kRights) {
+      add(sum.beyond, count);
+    } else {
+      add(known == sum.rights.end() ? sum.rights[right] : known->second, count);
+    }
+  }
 }
 
 nlohmann::ordered_json to_object(const Observed::Count& count) {
@@ -59,13 +83,20 @@ void Observed::note(std::string_view user, const auth::Peer& peer, const protoco
 }
 
 void Observed::add_to(Sketch& sketch) const {
-  const std::lock_guard lock{mutex_};
-  add(sketch.beyond, sketch_.beyond);
-  for (const auto& [name, client] : sketch_.clients) {
-    Client& sum = sketch.clients[name];
-    add(sum.all, client.all);
-    add(sum.beyond, client.beyond);
-    for (const auto& [right, count] : client.rights) add(sum.rights[right], count);
+  std::string last;  // no client's name is empty
+  for (;;) {
+    std::pair<std::string, Client> next;
+    {
+      const std::lock_guard lock{mutex_};
+      const auto found = sketch_.clients.upper_bound(last);
+      if (found == sketch_.clients.end()) {
+        add(sketch.beyond, sketch_.beyond);
+        return;
+      }
+      next = *found;
+    }
+    last = next.first;
+    add(sketch, std::move(next.first), std::move(next.second));
   }
 }
 

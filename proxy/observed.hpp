@@ -16,7 +16,7 @@ namespace mcgate::proxy {
 
 class Observed {
  public:
-  // Bounds of one worker's sketch.
+  // Bounds of a sketch: a worker's, and that of all.
   static constexpr std::size_t kClients = 512;
   static constexpr std::size_t kRights = 256;  // of one client
 
@@ -38,7 +38,7 @@ class Observed {
 
   // `user` is empty for those who have not logged in. Whoever it is, each of its keys is noted.
   void note(std::string_view user, const auth::Peer& peer, const protocol::Request& request, bool refused);
-  // Adds what there is.
+  // Adds what there is, within the bounds. The worker waits for no more than one client's copy meanwhile.
   void add_to(Sketch& sketch) const;
 
  private:
