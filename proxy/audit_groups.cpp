@@ -3,6 +3,14 @@
 #include <utility>
 
 namespace mcgate::proxy {
+namespace {
+
+// Whose groups are bounded together.
+std::string share_of(const AuditEvent& event) {
+  return static_cast<char>(event.kind) + event.user;
+}
+
+}  // namespace
 
 bool AuditGroups::count(const std::string& identity, const AuditEvent& event) {
   const auto found = groups_.find(identity);
@@ -21,8 +29,8 @@ std::vector<AuditLine> AuditGroups::add(AuditEvent event, Time now) {
   }
   std::string alike = identity(event, keys_);
   if (count(alike, event)) return lines;
-  const auto of_user = users_.find(event.user);
-  if (groups_.size() >= kAll / 2 || (of_user != users_.end() && of_user->second >= kOfOneUser)) {
+  const auto share = shares_.find(share_of(event));
+  if (groups_.size() >= kAll / 2 || (share != shares_.end() && share->second >= kOfOneUser)) {
     event.various = true;
     alike = identity(event, keys_);
     if (count(alike, event)) return lines;
@@ -30,7 +38,7 @@ std::vector<AuditLine> AuditGroups::add(AuditEvent event, Time now) {
   lines.push_back({compose(event, keys_)});
   // As many as that there are not, without keys and addresses, but in a configuration of very many users.
   if (groups_.size() >= kAll) return lines;
-  ++users_[event.user];
+  ++shares_[share_of(event)];
   const auto [group, added] = groups_.emplace(std::move(alike), Group{std::move(event), now + interval_, {}});
   order_.push_back(&group->first);
   return lines;
@@ -41,7 +49,7 @@ void AuditGroups::end_first(std::vector<AuditLine>& lines) {
   const Group& group = found->second;
   if (group.repeats.count > 0)
     lines.push_back({compose(group.event, keys_, &group.repeats), group.repeats.count});
-  if (const auto of_user = users_.find(group.event.user); --of_user->second == 0) users_.erase(of_user);
+  if (const auto share = shares_.find(share_of(group.event)); --share->second == 0) shares_.erase(share);
   order_.pop_front();
   groups_.erase(found);
 }
@@ -63,7 +71,7 @@ std::uint64_t AuditGroups::forget() {
   for (const auto& [identity, group] : groups_) events += group.repeats.count;
   order_.clear();
   groups_.clear();
-  users_.clear();
+  shares_.clear();
   return events;
 }
 

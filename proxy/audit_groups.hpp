@@ -1,8 +1,9 @@
 // Keeps the audit trail short: the first of events that are alike is written at once, those that follow it
 // within an interval are counted, and written as one line at its end. Time is a parameter; one thread.
 //
-// Bounded: where a user (or those who are nobody) has too many groups that differ in key or address, the rest
-// of its events are counted together, so that nobody can bury what others do under events of its own.
+// Bounded: where a user (or those who are nobody) has too many groups of a kind that differ in key or
+// address, the rest of such events are counted together, so that nobody can bury what others do under events
+// of its own, nor where else it has logged in under what it was refused.
 #pragma once
 
 #include <chrono>
@@ -27,7 +28,7 @@ class AuditGroups {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  // How many groups there are at most, of one user and in all.
+  // How many groups there are at most, of one user and kind, and in all.
   static constexpr std::size_t kOfOneUser = 256;
   static constexpr std::size_t kAll = 16'384;
 
@@ -59,9 +60,9 @@ class AuditGroups {
 
   std::chrono::milliseconds interval_;
   const AuditKeyForm& keys_;
-  std::unordered_map<std::string, Group> groups_;       // by identity
-  std::unordered_map<std::string, std::size_t> users_;  // how many groups each has
-  std::deque<const std::string*> order_;                // the groups' identities, the next to end first
+  std::unordered_map<std::string, Group> groups_;        // by identity
+  std::unordered_map<std::string, std::size_t> shares_;  // how many groups each user has of each kind
+  std::deque<const std::string*> order_;                 // the groups' identities, the next to end first
 };
 
 }  // namespace mcgate::proxy

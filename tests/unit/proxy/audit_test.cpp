@@ -136,6 +136,16 @@ TEST_CASE("one user's many keys are bounded, counted, and hide nobody else's") {
   CHECK_FALSE(json.contains("address"));
 }
 
+TEST_CASE("where a user logs in is not buried under what it was refused") {
+  AuditGroups groups{60s, kFull};
+  for (std::size_t i = 0; i < 2 * AuditGroups::kOfOneUser; ++i)
+    groups.add(denied("a", std::to_string(i)), kStart);
+  const auto login =
+      groups.add({.kind = Kind::Login, .user = "a", .peer = auth::Peer{.unix_socket = true}}, kStart);
+  REQUIRE(login.size() == 1);
+  CHECK(nlohmann::json::parse(login[0].text)["address"] == "unix");
+}
+
 TEST_CASE("very many users are bounded, too") {
   AuditGroups groups{60s, kFull};
   for (int i = 0; i < 50'000; ++i) groups.add(denied(std::to_string(i), "k"), kStart);
