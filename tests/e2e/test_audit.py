@@ -20,10 +20,10 @@ CANARY = "canary-7f3a"
 
 @harness.needs_mcgate
 class Audit(unittest.TestCase):
-    def start(self, **audit):
+    def start(self, listener=None, **audit):
         self.file = audit.setdefault("file", harness.fresh_path(".audit"))
         self.memcached, self.gate = harness.start(
-            self, [harness.plain_listener()], audit={"keys": "full", "group_seconds": 3600} | audit,
+            self, [listener or harness.plain_listener()], audit={"keys": "full", "group_seconds": 3600} | audit,
             admin={"address": f"unix:{harness.fresh_path('.admin')}"})
 
     def client(self, login=None):
@@ -83,6 +83,16 @@ class Audit(unittest.TestCase):
         self.assert_event(flush, command="flush_all", **here)
         self.assert_event(meta, command="mg", key="bob:m", **here)
         self.assert_event(self.events("administrative")[0], user="admin", command="flush_all")
+
+    def test_where_all_pass(self):
+        """Nothing is denied there; what is done to all of the cache is told, whoever does it."""
+        self.start(listener=harness.plain_listener(auth="observe"))
+        stranger = self.client()
+        self.assertEqual(stranger.ask(b"get k\r\n"), b"END")
+        self.assertEqual(stranger.ask(b"flush_all\r\n"), b"OK")
+        told = self.wait_for("administrative")[0]
+        self.assert_event(told, user=None, address="127.0.0.1", command="flush_all")
+        self.assertEqual({event["event"] for event in self.events()}, {"configuration", "administrative"})
 
     def test_a_denial_names_its_rule_and_line(self):
         self.start()
