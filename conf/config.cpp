@@ -48,7 +48,7 @@ Upstream read_upstream(PlacedTable table, Problems& problems) {
 }
 
 // Where login_seconds stands, or would.
-Place read_timeouts(PlacedTable table, Timeouts& timeouts, Problems& problems) {
+void read_timeouts(PlacedTable table, Timeouts& timeouts, Problems& problems) {
   SectionReader reader{table, Section::Timeouts, problems};
   reader.seconds("handshake_seconds", timeouts.handshake);
   reader.seconds("login_seconds", timeouts.login);
@@ -56,7 +56,6 @@ Place read_timeouts(PlacedTable table, Timeouts& timeouts, Problems& problems) {
   reader.seconds("write_seconds", timeouts.write);
   reader.seconds("idle_seconds", timeouts.idle);
   reader.seconds("drain_seconds", timeouts.drain);
-  return reader.place_of("login_seconds");
 }
 
 void read_limits(PlacedTable table, Limits& limits, Problems& problems) {
@@ -137,15 +136,12 @@ Config read_config(Members document, const std::string& file, const FileReader& 
   Config config;
   reader.integer("workers", config.workers);
   reader.choice("denied_status", config.denied_no_access, {{"auth-error", false}, {"no-access", true}});
-  Place login_seconds;
-  if (const auto table = reader.table("timeouts"))
-    login_seconds = read_timeouts(*table, config.timeouts, problems);
+  if (const auto table = reader.table("timeouts")) read_timeouts(*table, config.timeouts, problems);
   if (const auto table = reader.table("limits")) read_limits(*table, config.limits, problems);
   if (const auto table = reader.table("log")) read_log(*table, config.log, problems);
-  Place longest_delay;
-  if (const auto table = reader.table("login")) longest_delay = read_login(*table, config.login, problems);
-  check_longest_delay(config.login.throttle, config.timeouts,
-                      longest_delay.line != 0 ? longest_delay : login_seconds, problems);
+  Throttle& throttle = config.login.throttle;
+  throttle.longest_delay = std::min(throttle.longest_delay, config.timeouts.login);
+  if (const auto table = reader.table("login")) read_login(*table, config.timeouts, config.login, problems);
   if (const auto table = reader.table("upstream")) config.upstream = read_upstream(*table, problems);
 
   // In this order, since users name roles, and listeners users.

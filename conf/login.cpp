@@ -17,7 +17,7 @@ namespace {
 constexpr std::array<std::string_view, 5> kMechanisms{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512",
                                                       "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512-PLUS"};
 
-Place read_throttle(PlacedTable table, Throttle& throttle, Problems& problems) {
+void read_throttle(PlacedTable table, const Timeouts& timeouts, Throttle& throttle, Problems& problems) {
   SectionReader reader{table, Section::LoginThrottle, problems};
   reader.integer("failures", throttle.failures);
   reader.integer("address_failures", throttle.address_failures);
@@ -28,7 +28,15 @@ Place read_throttle(PlacedTable table, Throttle& throttle, Problems& problems) {
     problems.add(reader.place_of("longest_delay_seconds"),
                  "longest_delay_seconds must be at least delay_seconds");
   }
-  return reader.has("longest_delay_seconds") ? reader.place_of("longest_delay_seconds") : Place{};
+  if (throttle.delay.count() != 0 && throttle.longest_delay > timeouts.login) {
+    using Seconds = std::chrono::duration<double>;
+    problems.add(
+        reader.place_of("longest_delay_seconds"),
+        fmt::format(
+            "longest_delay_seconds ({}) must be at most timeouts.login_seconds ({}): who waits longer is "
+            "closed before its turn",
+            Seconds{throttle.longest_delay}.count(), Seconds{timeouts.login}.count()));
+  }
 }
 
 void read_saslauthd(SectionReader& reader, Login& login, Problems& problems) {
@@ -43,17 +51,16 @@ void read_saslauthd(SectionReader& reader, Login& login, Problems& problems) {
 
 }  // namespace
 
-Place read_login(PlacedTable table, Login& login, Problems& problems) {
+void read_login(PlacedTable table, const Timeouts& timeouts, Login& login, Problems& problems) {
   SectionReader reader{table, Section::Login, problems};
   reader.integer("runners", login.runners);
   reader.integer("queue", login.queue);
   reader.integer("remembered", login.remembered);
   read_saslauthd(reader, login, problems);
   if (auto key = reader.text("decoy_key")) login.decoy_key = Secret{std::move(key->text)};
-  Place longest_delay;
   if (const auto throttle = reader.table("throttle"))
-    longest_delay = read_throttle(*throttle, login.throttle, problems);
-  if (!reader.has("mechanisms")) return longest_delay;
+    read_throttle(*throttle, timeouts, login.throttle, problems);
+  if (!reader.has("mechanisms")) return;
   login.mechanisms.clear();
   Names names{"mechanism", problems};
   for (PlacedText& item : reader.texts("mechanisms")) {
@@ -65,16 +72,6 @@ Place read_login(PlacedTable table, Login& login, Problems& problems) {
     names.add(item.text, item.place);
     login.mechanisms.push_back(std::move(item.text));
   }
-  return longest_delay;
-}
-
-void check_longest_delay(const Throttle& throttle, const Timeouts& timeouts, Place place,
-                         Problems& problems) {
-  if (throttle.delay.count() == 0 || throttle.longest_delay <= timeouts.login) return;
-  using Seconds = std::chrono::duration<double>;
-  problems.add(place, fmt::format("login.throttle.longest_delay_seconds ({}) must be at most "
-                                  "timeouts.login_seconds ({}): who waits longer is closed before its turn",
-                                  Seconds{throttle.longest_delay}.count(), Seconds{timeouts.login}.count()));
 }
 
 }  // namespace mcgate::conf

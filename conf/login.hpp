@@ -6,10 +6,7 @@
 
 namespace mcgate::conf {
 
-// Where the throttle's longest delay stands; nowhere if it is not said.
-Place read_login(PlacedTable table, Login& login, Problems& problems);
-
-// Whoever is made to wait must still be there when its turn comes: `place` is where either is said.
-void check_longest_delay(const Throttle& throttle, const Timeouts& timeouts, Place place, Problems& problems);
+// `timeouts` is what the configuration says of them: nobody may be made to wait for longer than it may stay.
+void read_login(PlacedTable table, const Timeouts& timeouts, Login& login, Problems& problems);
 
 }  // namespace mcgate::conf

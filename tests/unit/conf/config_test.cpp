@@ -49,6 +49,11 @@ TEST_CASE("what is left out has its default") {
   CHECK(config.roles.empty());
 }
 
+TEST_CASE("nobody is made to wait for longer than it may stay, unless that is asked for") {
+  CHECK(good(least()).login.throttle.longest_delay == 15s);
+  CHECK(good(least() + "[timeouts]\nlogin_seconds = 14\n").login.throttle.longest_delay == 14s);
+}
+
 TEST_CASE("every key arrives where it belongs") {
   const Config config = good(R"(
 workers = 3
