@@ -98,8 +98,10 @@ void send(evhttp_request* request, const AdminAnswer& answer) {
   evhttp_send_reply(request, answer.status, std::string{reason(answer.status)}.c_str(), nullptr);
 }
 
+// It closes its socket when the last reference to it goes: evhttp would do so while the events of ours are
+// still on that number, which may be another socket's by then.
 bufferevent* make_bufferevent(event_base* base) {
-  bufferevent* made = bufferevent_socket_new(base, -1, 0);
+  bufferevent* made = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
   if (made == nullptr) throw std::bad_alloc{};
   return made;
 }
@@ -160,7 +162,7 @@ void Admin::sweep() {
   std::erase_if(connections_, [now](const Connection& connection) {
     bufferevent_event_cb on_event = nullptr;
     bufferevent_getcb(connection.bytes, nullptr, nullptr, &on_event, nullptr);
-    if (on_event == nullptr) {  // evhttp has freed it, as far as it can, and closed the socket
+    if (on_event == nullptr) {  // evhttp has freed it, as far as it can, and said the last word
       bufferevent_decref(connection.bytes);
       return true;
     }
