@@ -87,6 +87,8 @@ std::string without_quotations(std::string_view description) {
 // Nothing but basic strings of ASCII: what an operator is to review has no letters that look like others.
 constexpr toml::format_flags kPlain = toml::format_flags::indent_array_elements;
 
+constexpr std::string_view kBareKey = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+
 std::string written(const toml::node& node) {
   std::ostringstream out;
   out << toml::toml_formatter{node, kPlain};
@@ -96,6 +98,17 @@ std::string written(const toml::node& node) {
 toml::array array_of(std::span<const std::string> texts) {
   toml::array array;
   for (const std::string& text : texts) array.push_back(text);
+  return array;
+}
+
+toml::array array_of(std::span<const GrantTexts> grants) {
+  toml::array array;
+  for (const GrantTexts& each : grants) {
+    toml::table grant{{"commands", array_of(each.commands)}};
+    if (!each.keys.empty()) grant.insert("keys", array_of(each.keys));
+    grant.is_inline(true);
+    array.push_back(std::move(grant));
+  }
   return array;
 }
 
@@ -119,18 +132,28 @@ std::string to_toml(std::span<const std::string> texts) {
   return written(array_of(texts));
 }
 
-std::string role_block(std::string_view name, std::span<const GrantTexts> allow) {
-  toml::array grants;
-  for (const GrantTexts& each : allow) {
-    toml::table grant{{"commands", array_of(each.commands)}};
-    if (!each.keys.empty()) grant.insert("keys", array_of(each.keys));
-    grant.is_inline(true);
-    grants.push_back(std::move(grant));
+GrantTexts texts_of(const Grant& grant) {
+  GrantTexts texts;
+  const protocol::CommandSet star = protocol::commands_of_star();
+  const bool has_star = grant.commands.contains(star);
+  if (has_star) texts.commands.emplace_back("*");
+  for (const protocol::CommandRow& row : protocol::all_commands()) {
+    if (grant.commands.contains(row.command) && !(has_star && star.contains(row.command)))
+      texts.commands.emplace_back(row.name);
   }
-  toml::table role{{"allow", std::move(grants)}};
-  toml::table roles;
-  roles.insert(name, std::move(role));
-  return written(toml::table{{"role", std::move(roles)}}) + "\n";
+  for (std::size_t i = 0; i < grant.keys.size(); ++i)
+    texts.keys.push_back(grant.exact[i] ? grant.keys[i] : grant.keys[i] + '*');
+  return texts;
+}
+
+std::string role_block(std::string_view name, std::span<const GrantTexts> allow,
+                       std::span<const GrantTexts> deny) {
+  toml::table role;
+  if (!allow.empty()) role.insert("allow", array_of(allow));
+  if (!deny.empty()) role.insert("deny", array_of(deny));
+  // The library would put a name with an apostrophe between apostrophes.
+  const bool is_bare = name.find_first_not_of(kBareKey) == name.npos && !name.empty();
+  return "[role." + (is_bare ? std::string{name} : to_toml(name)) + "]\n" + written(role) + "\n";
 }
 
 }  // namespace mcgate::conf

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "conf/config.hpp"
+
 namespace mcgate::conf {
 
 // A basic string, on one line and in ASCII: `"a\"b"`.
@@ -19,7 +21,10 @@ struct GrantTexts {
   std::vector<std::string> commands;
   std::vector<std::string> keys;
 };
-// `[role.NAME]` with those in its `allow`, to stand at the end of a file.
-std::string role_block(std::string_view name, std::span<const GrantTexts> allow);
+// A grant as one may write it.
+GrantTexts texts_of(const Grant& grant);
+// `[role.NAME]` with those in its `allow` and its `deny`, to stand at the end of a file.
+std::string role_block(std::string_view name, std::span<const GrantTexts> allow,
+                       std::span<const GrantTexts> deny = {});
 
 }  // namespace mcgate::conf

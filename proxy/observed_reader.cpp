@@ -131,6 +131,8 @@ std::expected<Observed::Sketch, std::string> observed_from(std::string_view json
   } catch (const Json::parse_error& error) {
     // Its own words quote the text.
     return wrong(fmt::format("it is no JSON, from byte {} on", error.byte));
+  } catch (const Json::exception&) {
+    return wrong("it is no JSON that mcgate writes: a number is out of range");
   }
 }
 

@@ -152,7 +152,15 @@ class Proposal {
     const std::string made = free_name("learned-" + name);
     say("In its table this role is to take the place of those that are there: roles = {}",
         on_one_line({made}));
-    out_ += conf::role_block(made, grants_of(wants));
+    std::vector<conf::GrantTexts> denied;
+    for (const conf::Role& role : config_.roles) {
+      if (std::ranges::find(user->roles, role.name) == user->roles.end()) continue;
+      for (const conf::Grant& grant : role.deny) denied.push_back(conf::texts_of(grant));
+      if (role.limits != conf::UserLimits{})
+        say("The limits of role {:?}, {}, are not in it: put them in the user's table.", role.name,
+            conf::line_of(role.place, {}));
+    }
+    out_ += conf::role_block(made, grants_of(wants), denied);
   }
 
   void add_strangers(const Wants& wants, const Alike& alike) {
@@ -162,14 +170,14 @@ class Proposal {
     say_what_is_left(wants, alike.beyond);
     if (wants.empty()) return;
     const std::string made = free_name("learned-anonymous");
-    const bool needs_user = strangers_ == Strangers::GetAUser;
+    const bool needs_user = strangers_ == Strangers::GetAUser && made_users_++ < kMostUsers;
     if (needs_user) {
       say("They need no log-in with this: that they are at these addresses is all that tells who they are.");
     } else {
       say("Let them log in, each as a user of its own: `mcgate user add --role {} NAME`. Of those that "
           "cannot,",
           made);
-      say("`mcgate learn --anonymous` makes a user.");
+      say("`mcgate learn --anonymous` makes a user, {} at most.", kMostUsers);
     }
     out_ += conf::role_block(made, grants_of(wants));
     if (needs_user) add_user_of(made, alike.addresses);
@@ -200,8 +208,12 @@ class Proposal {
            last.anonymous.empty() && last.anonymous_by_network.empty();
   }
 
+  // What a listener's `anonymous` may have.
+  static constexpr int kMostUsers = 255;
+
   const conf::Config& config_;
   const Strangers strangers_;
+  int made_users_ = 0;
   std::set<std::string> names_;
   std::string out_;
 };

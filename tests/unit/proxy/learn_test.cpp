@@ -75,7 +75,7 @@ TEST_CASE("learn: who is anonymous is told, and nothing granted to nobody") {
         "\n# Still anonymous, 3: 27 requests, of which 9 would be refused: 10.0.0.1, fd00::1, unix\n"
         "# Let them log in, each as a user of its own: `mcgate user add --role learned-anonymous NAME`. Of "
         "those that "
-        "cannot,\n# `mcgate learn --anonymous` makes a user.\n"
+        "cannot,\n# `mcgate learn --anonymous` makes a user, 255 at most.\n"
         "[role.learned-anonymous]\nallow = [ { commands = [ \"read\" ], keys = [ \"s:*\" ] } ]\n" +
             kBeyond);
 }
@@ -132,6 +132,47 @@ TEST_CASE("learn: no text ends the string or the comment it is in") {
   REQUIRE(whole);
   CHECK(whole->roles.size() == 2);
   CHECK(whole->roles.back().name.starts_with("learned-o\"]#'oo"));
+  const std::string plain = kBase + "[[user]]\nname = \"o'brien\"\n";
+  CHECK(proposal(observed(client("\"user\": \"o'brien\"", right("read", "s:*"))), Strangers::AreTold, plain)
+            .contains("[role.\"learned-o'brien\"]\n"));
+}
+
+TEST_CASE("learn: what a user is denied stays denied") {
+  const std::string base = kBase +
+                           "deny = [{commands = [\"*\"], keys = [\"s:admin:*\", \"root\"]},"
+                           " {commands = [\"flush_all\", \"get\"], keys = [\"*\"]}, {commands = "
+                           "[\"stats\"]}]\nlimits.value_bytes = 10\n"
+                           "[role.other]\ndeny = [{commands = [\"stats\"]}]\n"
+                           "[[user]]\nname = \"bob\"\nroles = [\"learned-web\"]\n";
+  const std::string said =
+      proposal(observed(client("\"user\": \"bob\"", right("read", "s:*"))), Strangers::AreTold, base);
+  CHECK(said.contains(
+      "# The limits of role \"learned-web\", line 11, are not in it: put them in the user's table.\n"));
+  auto config = conf::parse(base + said, "f");
+  REQUIRE(config);
+  const conf::Role& old = config->roles.front();
+  const conf::Role& learned = config->roles.back();
+  REQUIRE(learned.name == "learned-bob");
+  REQUIRE(learned.deny.size() == old.deny.size());
+  for (std::size_t i = 0; i < old.deny.size(); ++i) {
+    CHECK(learned.deny[i].commands == old.deny[i].commands);
+    CHECK(learned.deny[i].keys == old.deny[i].keys);
+    CHECK(learned.deny[i].exact == old.deny[i].exact);
+  }
+}
+
+TEST_CASE("learn: as many strangers get a user as a listener can have") {
+  std::string clients;
+  for (int i = 0; i < 257; ++i) {
+    const std::string number = std::to_string(i);
+    clients += (i == 0 ? "" : ",") +
+               client("\"address\": \"10.0." + std::to_string(i / 256) + "." + std::to_string(i % 256) + "\"",
+                      right("read", "k" + number));
+  }
+  const std::string said = proposal(observed(clients), Strangers::GetAUser);
+  CHECK(said.contains("name = \"learned-anonymous-255\"\n"));
+  CHECK_FALSE(said.contains("name = \"learned-anonymous-256\"\n"));
+  CHECK(said.contains("`mcgate user add --role learned-anonymous-257 NAME`"));
 }
 
 TEST_CASE("learn: what nobody could have noted is refused") {
@@ -148,6 +189,8 @@ TEST_CASE("learn: what nobody could have noted is refused") {
            Row{"", "it is no JSON, from byte 1 on"},
            Row{"[1", "it is no JSON, from byte 3 on"},
            Row{"\"\xff\"", "it is no JSON, from byte 2 on"},
+           Row{"[1e999]", "it is no JSON that mcgate writes: a number is out of range"},
+           Row{"{\"more\": -1e999}", "it is no JSON that mcgate writes: a number is out of range"},
            Row{std::string(100'000, '['), "it is no JSON, from byte 100001 on"},
            Row{std::string(100'000, '[') + std::string(100'000, ']'),
                "it is not what GET /observed answers: that has clients, an array, and beyond, an object"},
