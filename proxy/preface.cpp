@@ -1,5 +1,7 @@
 #include "proxy/preface.hpp"
 
+#include <openssl/crypto.h>
+
 #include <algorithm>
 
 #include "protocol/proxy_header.hpp"
@@ -28,6 +30,10 @@ std::expected<auth::Peer, std::string> client_of(const ProxyHeader& header, cons
 }
 
 }  // namespace
+
+Preface::~Preface() {
+  OPENSSL_cleanse(so_far_.data(), so_far_.size());
+}
 
 std::expected<void, std::string> Preface::take(std::string_view& bytes) {
   const std::size_t before = so_far_.size();

@@ -15,6 +15,10 @@ class Preface {
  public:
   // `socket_peer` is who is at the other end of the connection.
   explicit Preface(const auth::Peer& socket_peer) : socket_peer_{socket_peer} {}
+  Preface(const Preface&) = delete;
+  Preface& operator=(const Preface&) = delete;
+  // What came behind the header, or instead of it, may be a log-in.
+  ~Preface();
 
   // Takes the header's bytes off the front of `bytes`; not called again once it is whole. The error says what
   // is wrong with it.

@@ -195,6 +195,8 @@ class Session {
   void on_client_ended();
   void take(std::string_view fresh);
   void resume();
+  // Wipes what may hold a password and has been taken, where it lies and where it was read.
+  void forget(std::string_view message);
   bool can_serve() const;
 
   // --- its share of what all use (session_turns.cpp)
@@ -351,11 +353,12 @@ class Session {
   std::unique_ptr<Attested> attested_;  // none: it says nothing
   std::unique_ptr<Windows> windows_;
 
-  Buffer input_;
+  InputBuffer input_;
   std::size_t wanted_ = 0;    // input bytes before parsing again makes sense
   std::size_t searched_ = 0;  // input bytes that hold no line end
   std::size_t swallow_ = 0;   // bytes of a refused data block still to come
   bool held_back_ = false;    // a whole request waits in the input for something else first
+  bool forgot_ = false;       // something was wiped that this read may have brought
   Buffer output_;
   ReplyQueue queue_{output_};
 

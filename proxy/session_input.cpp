@@ -28,11 +28,11 @@ void Session::on_readable() {
   const std::size_t read_size = stranger ? kStrangerBytes : Transport::kReadBytes;
   const auto [bytes, state] = transport_.read(worker_.raw(), worker_.plain(), read_size);
   if (in<Lingering>()) {
+    wipe_in_place(bytes);
     if (state != Transport::State::Open) close_now(Ending::Client);
     return;
   }
-  // There may be a password in it, whose place is not here. One that comes whole is wiped when it is taken.
-  const bool secret = stranger || login_may_wait();
+  forgot_ = false;
   last_active_ = worker_.now();
   worker_.look_at(id_);
   if (in<Serving>() && reads_served_ < kBusyReads) {
@@ -43,7 +43,8 @@ void Session::on_readable() {
   if (!closed_ && in<Handshaking>() && transport_.established()) on_established();
   worker_.counters().add<Metric::BytesReceived>(bytes.size());
   if (!closed_ && !bytes.empty()) take(bytes);
-  if (secret || closed_ || login_may_wait()) wipe_in_place(bytes);
+  // There may be a password in it, whose place is not here.
+  if (stranger || closed_ || forgot_ || login_may_wait()) wipe_in_place(bytes);
   if (closed_) return;
   if (state == Transport::State::Ended) {
     on_client_ended();
@@ -82,11 +83,8 @@ void Session::on_writable() {
 
 void Session::take(std::string_view fresh) {
   if (input_.empty()) {
-    const bool stranger = policy() == nullptr;
     const std::string_view rest = fresh.substr(serve(fresh));
     if (closed_ || rest.empty()) return;
-    // Room for any log-in at once: a string that grows leaves copies behind.
-    if (stranger || may_be_login(rest)) input_.expect(2 * kStrangerBytes);
     input_.append(rest);
   } else {
     input_.append(fresh);
@@ -107,6 +105,11 @@ void Session::resume() {
   }
 }
 
+void Session::forget(std::string_view message) {
+  wipe_in_place(message);
+  forgot_ = true;
+}
+
 bool Session::can_serve() const {
   if (closed_) return false;
   // Nobody's requests go upstream, so what they are answered is all there can be.
@@ -118,7 +121,8 @@ std::size_t Session::serve(std::string_view input) {
   std::size_t used = 0;
   while ((used < input.size() || windows_) && !closed_ && !held_back_) {
     if (in<Draining>() || in<Lingering>()) {
-      used = input.size();  // nobody will look at it
+      forget(input.substr(used));  // nobody will look at it
+      used = input.size();
       break;
     }
     if (!can_serve() || (windows_ && !send_window(*windows_))) {
@@ -130,6 +134,7 @@ std::size_t Session::serve(std::string_view input) {
     if (windows_) continue;
     if (swallow_ > 0) {
       const std::size_t skipped = std::min(swallow_, input.size() - used);
+      forget(input.substr(used, skipped));  // it may be a log-in that was broken
       swallow_ -= skipped;
       used += skipped;
       continue;
@@ -172,6 +177,7 @@ std::size_t Session::serve_one(std::string_view input) {
   if (binary != (protocol_ == protocol::Dialect::Binary)) {
     // memcached fixes a connection's protocol at its first byte, and so do we.
     close_after_answers(Ending::Protocol);
+    forget(input);
     return input.size();
   }
   protocol::Request& request = worker_.request();
@@ -188,7 +194,9 @@ std::size_t Session::serve_one(std::string_view input) {
     }
     had_request_ = true;
     swallow_ = broken->swallow;
-    return in<Draining>() ? input.size() : broken->consumed;
+    const std::string_view dropped = in<Draining>() ? input : input.substr(0, broken->consumed);
+    forget(dropped);
+    return dropped.size();
   }
   const std::size_t consumed = std::get<protocol::Parsed>(result).consumed;
   if (!on_request(request, consumed)) {

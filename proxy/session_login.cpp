@@ -157,12 +157,12 @@ bool Session::log_in_text(const protocol::Request& request) {
   login_by_ = auth::Proof::Text;
   become(Unidentified{});
   if (!listener().text_login) {
-    wipe_in_place(request.value);
+    forget(request.value);
     refuse(request.caller, Refusal::Unauthenticated);
     return true;
   }
   if (!credentials) {
-    wipe_in_place(request.value);
+    forget(request.value);
     count_failure({});
     fail_login({std::string{credentials.error()}});
     refuse(request.caller, Refusal::BadLoginToken);
@@ -171,7 +171,7 @@ bool Session::log_in_text(const protocol::Request& request) {
   }
   std::string user{credentials->user};
   conf::Secret password{credentials->password};
-  wipe_in_place(request.value);
+  forget(request.value);
   if (!may_send_password()) {
     refuse_unseen(request.caller, {"a password without TLS", std::move(user)});
     return true;
@@ -186,7 +186,7 @@ bool Session::log_in_sasl(const protocol::Request& request) {
   const std::string_view mechanism = request.keys.empty() ? std::string_view{} : request.keys.front();
   login_by_ = auth::proof_by(mechanism);
   conf::Secret token{request.value};
-  wipe_in_place(request.value);
+  forget(request.value);
   // A name that we read otherwise than libsasl2 does would be counted under another.
   const bool is_plain = login_by_ == auth::Proof::Plain;
   if (is_plain && !token.empty() && !protocol::parse_plain(token.reveal())) {
@@ -218,7 +218,7 @@ bool Session::step_sasl(const protocol::Request& request) {
     return true;
   }
   conf::Secret token{request.value};
-  wipe_in_place(request.value);
+  forget(request.value);
   if (exchange->is_plain() && !protocol::parse_plain(token.reveal())) {
     refuse_unseen(request.caller, {"a malformed message"});
     return true;

@@ -1,6 +1,7 @@
 #include "proxy/transport.hpp"
 
 #include <openssl/bio.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <sys/socket.h>
 
@@ -133,7 +134,10 @@ Transport::Read Transport::read(std::span<char> raw, std::span<char> plain, std:
   const State state = got == 0 ? State::Ended : State::Open;
   std::string_view bytes{target.data(), static_cast<std::size_t>(got)};
   if (in_preface()) {
-    if (const auto taken = preface_->take(bytes); !taken) return {{}, fail(taken.error())};
+    if (const auto taken = preface_->take(bytes); !taken) {
+      OPENSSL_cleanse(target.data(), static_cast<std::size_t>(got));  // it may be a log-in without a header
+      return {{}, fail(taken.error())};
+    }
     if (in_preface()) return {{}, state};
     established_ = ssl_ == nullptr;
   }

@@ -9,6 +9,7 @@
 #include "proxy/buffer.hpp"
 
 using mcgate::proxy::Buffer;
+using mcgate::proxy::InputBuffer;
 using mcgate::proxy::Ring;
 
 TEST_CASE("a ring is a queue, whatever the order of pushes and pops") {
@@ -40,14 +41,15 @@ TEST_CASE("a popped element's memory serves a later push") {
   CHECK(ring.push().capacity() >= 1000);
 }
 
-TEST_CASE("a buffer keeps what was not consumed, whatever the sizes") {
+TEST_CASE_TEMPLATE("a buffer keeps what was not consumed, whatever the sizes", Kind, Buffer, InputBuffer) {
   std::mt19937 random{11};
-  Buffer buffer;
+  Kind buffer;
   std::string model;
   for (int step = 0; step < 2'000; ++step) {
     const std::string bytes(random() % 5000, static_cast<char>('a' + step % 26));
     buffer.append(bytes);
     model += bytes;
+    if (step % 3 == 0) buffer.expect(model.size() + random() % 5000);
     const std::size_t taken = random() % (model.size() + 1);
     buffer.consume(taken);
     model.erase(0, taken);
