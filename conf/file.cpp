@@ -24,6 +24,12 @@ void grow(std::string& text, std::size_t most) {
   const Secret smaller{std::exchange(text, std::move(larger))};
 }
 
+// Whose reading may wait for somebody else, and for ever.
+bool is_pipe_or_device(int fd) {
+  struct stat status{};
+  return ::fstat(fd, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
 }  // namespace
 
 std::expected<Secret, std::string> read_file(int fd, std::size_t most) {
@@ -49,9 +55,10 @@ std::expected<Secret, std::string> read_file(int fd, std::size_t most) {
 }
 
 std::expected<Secret, std::string> read_path(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // A pipe, which is refused below, would let the opening wait for its other end.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return std::unexpected(reason());
-  auto text = read_file(fd);
+  auto text = is_pipe_or_device(fd) ? std::unexpected(std::string{"it is no regular file"}) : read_file(fd);
   ::close(fd);
   return text;
 }

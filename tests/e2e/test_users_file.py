@@ -98,6 +98,20 @@ class UsersFile(unittest.TestCase):
                          re.escape(self.gate.config) + r":\d+:\d+: users_file: .* cannot be read: No such file")
         self.assertEqual(bob.ask(b"get bob:k\r\n"), b"END")
 
+    def test_a_pipe_that_nobody_writes_to_holds_nobody_up(self):
+        bob = self.log_in(BOB)
+        for file in (self.users_file, self.gate.config):
+            with self.subTest(file=file):
+                os.rename(file, file + ".kept")
+                os.mkfifo(file, 0o600)
+                line = self.hang_up("reload_refused")
+                self.assertIn(file, line)
+                self.assertIn("cannot be read: it is no regular file", line)
+                self.assertEqual(bob.ask(b"get bob:k\r\n"), b"END")
+                self.assertEqual(sorted(self.listed()), ["alice", "bob"])
+                os.rename(file + ".kept", file)
+                self.hang_up("reloaded")
+
     def test_the_commands_know_which_file(self):
         code, output = self.run_mcgate("check")
         self.assertEqual(code, 0)

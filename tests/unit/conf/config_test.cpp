@@ -1,4 +1,5 @@
 #include "conf/config.hpp"
+#include "conf/file.hpp"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -339,10 +340,13 @@ TEST_CASE("a file that cannot be read is a problem") {
   REQUIRE_FALSE(config.has_value());
   CHECK(format(config.error().at(0)) == "/: cannot be read: it is a directory");
 
-  // Endless, so that it is the bound which ends it.
   config = load("/dev/zero");
   REQUIRE_FALSE(config.has_value());
-  CHECK(format(config.error().at(0)) == "/dev/zero: a configuration has 16777216 bytes at most");
+  CHECK(format(config.error().at(0)) == "/dev/zero: cannot be read: it is no regular file");
+
+  config = parse(std::string(kMaxFile + 1, ' '), "f");
+  REQUIRE_FALSE(config.has_value());
+  CHECK(format(config.error().at(0)) == "f: a configuration has 16777216 bytes at most");
 }
 
 TEST_CASE("a file is read whole") {
