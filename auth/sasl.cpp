@@ -167,7 +167,7 @@ std::expected<void, std::string_view> SaslExchange::settle_binding(std::string_v
   } else if (is_bound(*proof_)) {
     return std::unexpected{"channel binding was chosen and not used"};
   } else if (said->use == protocol::ChannelBindingUse::NotSeen && directory_->offers_binding() &&
-             !channel_.bindings.empty()) {
+             !channel_.bindings.empty() && channel_.lists_bindings) {
     // RFC 5802 §6: whoever took it off the list wants to be in between.
     return std::unexpected{"the client was not shown that channel binding is offered"};
   }

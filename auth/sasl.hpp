@@ -58,6 +58,7 @@ struct ChannelBinding {
 struct Channel {
   bool may_send_password = false;             // PLAIN is permitted on it
   std::vector<ChannelBinding> bindings = {};  // none: -PLUS is not
+  bool lists_bindings = true;                 // whoever asks for the mechanisms is shown -PLUS
 };
 
 class SaslExchange {

@@ -52,11 +52,11 @@ LoginAttempt::Result LoginAttempt::check(auth::Remembered& memory) {
     result.outcome =
         auth::check_password(*directory, peer, text->user, text->password.reveal(), auth::Proof::Text);
   } else if (auto* start = std::get_if<Start>(&message)) {
-    result.exchange = start->shown
-                          ? std::make_unique<auth::SaslExchange>(directory, peer, *start->shown)
-                          : std::make_unique<auth::SaslExchange>(
-                                directory, peer, start->mechanism,
-                                auth::Channel{may_send_password, std::move(start->channel_bindings)});
+    result.exchange = start->shown ? std::make_unique<auth::SaslExchange>(directory, peer, *start->shown)
+                                   : std::make_unique<auth::SaslExchange>(
+                                         directory, peer, start->mechanism,
+                                         auth::Channel{may_send_password, std::move(start->channel_bindings),
+                                                       start->lists_bindings});
     result.outcome = result.exchange->start(start->token.reveal());
   } else if (auto* step = std::get_if<Step>(&message)) {
     result.outcome = step->exchange->step(step->token.reveal());

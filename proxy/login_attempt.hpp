@@ -28,6 +28,7 @@ struct LoginAttempt {
     conf::Secret token;
     std::optional<auth::Identity> shown = {};              // of EXTERNAL: whom the connection shows
     std::vector<auth::ChannelBinding> channel_bindings{};  // of SCRAM: what the connection has
+    bool lists_bindings = true;                            // and whether the client is shown that
   };
   // A further one.
   struct Step {

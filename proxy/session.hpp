@@ -276,6 +276,8 @@ class Session {
   bool login_may_wait() const;
   // Whether nothing stands in the way of a log-in's beginning; if not, it is held back.
   bool may_log_in() const;
+  // Whether SCRAM is among the mechanisms listed to this session, which may use it all the same.
+  bool lists_scram() const;
   void list_mechanisms(const protocol::Caller& caller);
   bool log_in_text(const protocol::Request& request);
   bool log_in_sasl(const protocol::Request& request);

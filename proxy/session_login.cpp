@@ -54,6 +54,10 @@ bool Session::may_log_in() const {
   return queue_.in_flight() == 0 && waiting_output() == 0;
 }
 
+bool Session::lists_scram() const {
+  return attested_identity() == nullptr && !is_anonymous_listener();
+}
+
 void Session::list_mechanisms(const protocol::Caller& caller) {
   std::string text;
   const auth::Directory& directory = *worker_.snapshot().directory;
@@ -194,7 +198,10 @@ bool Session::log_in_sasl(const protocol::Request& request) {
     return true;
   }
   LoginAttempt::Start start{std::string{mechanism}, std::move(token)};
-  if (login_by_ && auth::is_scram(*login_by_)) start.channel_bindings = channel_bindings(transport_.tls());
+  if (login_by_ && auth::is_scram(*login_by_)) {
+    start.channel_bindings = channel_bindings(transport_.tls());
+    start.lists_bindings = lists_scram();
+  }
   if (auth::is_external(mechanism)) {
     const auth::Identity* identity = attested_identity();
     if (identity == nullptr) {

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 
 import admin
 import harness
+import pki
 import scram
 import wire
 from bound_connection import END_POINT, EXPORTER, NO_EXTENDED_MASTER_SECRET, VERSIONS, BoundConnection
@@ -131,6 +132,27 @@ def resumed(connection):
     """pyOpenSSL does not say."""
     from OpenSSL import SSL
     return bool(SSL._lib.SSL_session_reused(connection.tls._ssl))  # pylint: disable=protected-access
+
+
+@harness.needs_mcgate
+class NotShown(BindingCase):
+    """Where mcgate lists no SCRAM, a client that could bind says truly that it was not shown it can."""
+
+    def test_to_whom_a_certificate_identifies_or_who_need_not_log_in(self):
+        root = pki.Authority("Clients' root")
+        by_certificate = {"client_certificate": "optional", "client_ca": root.file}
+        _, gate = harness.start(
+            self, [harness.tls_listener(tls=harness.server_tls() | by_certificate), harness.tls_listener(anonymous="reader")],
+            self.memcached, users=[user | {"certificates": ["cn:alice"]} if user["name"] == "alice" else user
+                                   for user in harness.users()])
+        for address, tls, listed in ((gate.addresses[0], root.issue(subject=pki.common_name("alice")).tls(), b"EXTERNAL PLAIN"),
+                                     (gate.addresses[1], harness.client_tls(), b"Unknown command")):
+            for flag, password, status in ((b"y", ALICE[1], 0), (b"n", ALICE[1], 0), (b"y", b"wrong", wire.AUTH_ERROR)):
+                with self.subTest(listed=listed, flag=flag, password=password):
+                    connection = wire.Connection(address, tls)
+                    self.addCleanup(connection.close)
+                    self.assertEqual(connection.call("sasl_list").value, listed)
+                    self.assertEqual(self.log_in(connection, "SCRAM-SHA-256", password, flag=flag), status)
 
 
 @harness.needs_mcgate

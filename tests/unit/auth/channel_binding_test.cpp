@@ -131,6 +131,12 @@ TEST_CASE("channel binding: a client that does not see it may say so where it is
   const auto without = std::make_shared<const Directory>(Directory::build(config).value());
   auto turned_off = log_in_by("SCRAM-SHA-256", tls(), without);
   CHECK(granted(outcome_of(turned_off, "y,,")) == "alice");
+  Channel hidden = tls();
+  hidden.lists_bindings = false;
+  auto not_shown = log_in_by("SCRAM-SHA-256", hidden);
+  CHECK(granted(outcome_of(not_shown, "y,,")) == "alice");
+  auto bound_all_the_same = log_in_by("SCRAM-SHA-256", hidden);
+  CHECK(granted(outcome_of(bound_all_the_same, "p=tls-exporter,,", kExported)) == "alice");
   for (const std::string name : {"SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}) {
     auto unoffered = log_in_by(name, tls(), without);
     CHECK(refused(outcome_of(unoffered, "p=tls-exporter,,", kExported)));
