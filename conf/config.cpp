@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "conf/addresses.hpp"
@@ -160,6 +161,30 @@ Config read_config(Members document, const std::string& file, const FileReader& 
   return config;
 }
 
+// What a terminal obeys beyond ASCII, in UTF-8: of each row, the last byte is one of these.
+struct Controls {
+  std::string_view begin;
+  unsigned char first, last;
+};
+constexpr std::array kControls{
+    Controls{"\xc2", 0x80, 0x9f},      // U+0080 to U+009F: CSI and others
+    Controls{"\xd8", 0x9c, 0x9c},      // U+061C: this and the following change the direction of writing
+    Controls{"\xe2\x80", 0x8e, 0x8f},  // U+200E, U+200F
+    Controls{"\xe2\x80", 0xa8, 0xae},  // U+2028, U+2029, which end a line or paragraph; U+202A to U+202E
+    Controls{"\xe2\x81", 0xa6, 0xa9},  // U+2066 to U+2069
+};
+
+// Bytes of the control character that the text, which is not empty, begins with; 0 if with none.
+std::size_t control_size(std::string_view text) {
+  const auto byte = [text](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+  if (byte(0) < 0x20 || byte(0) == 0x7f) return 1;
+  for (const auto& [begin, first, last] : kControls) {
+    const std::size_t at = begin.size();
+    if (text.starts_with(begin) && text.size() > at && byte(at) >= first && byte(at) <= last) return at + 1;
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::string line_of(const Place& there, const Place& here) {
@@ -178,8 +203,13 @@ std::string format(const Problem& problem) {
 }
 
 std::string one_line(std::string text) {
-  std::ranges::replace_if(
-      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  std::size_t end = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t size = control_size(std::string_view{text}.substr(at));
+    text[end++] = size == 0 ? text[at] : '?';
+    at += std::max<std::size_t>(size, 1);
+  }
+  text.resize(end);
   return text;
 }
 

@@ -285,3 +285,27 @@ TEST_CASE("each mistake of a listener or the upstream is named with its place") 
     CHECK(all == std::string{row.problems} + "\n");
   }
 }
+
+TEST_CASE("text of others: what a terminal would obey is not shown") {
+  struct Row {
+    std::string_view text, shown;
+  };
+  for (const Row& row : {
+           Row{"", ""},
+           Row{"a\tb\nc\rd\x1b[2J\x7f", "a?b?c?d?[2J?"},
+           Row{"\xc2\x80 \xc2\x9b"
+               "2J \xc2\x9f",
+               "? ?2J ?"},
+           Row{"\xc2\xa0\xc2\xb5 \xc3\x9b", "\xc2\xa0\xc2\xb5 \xc3\x9b"},  // U+00A0, U+00B5, U+00DB
+           Row{"\xd8\x9b\xd8\x9c\xd8\x9d", "\xd8\x9b?\xd8\x9d"},
+           Row{"\xe2\x80\x8d\xe2\x80\x8e\xe2\x80\x8f\xe2\x80\x90", "\xe2\x80\x8d??\xe2\x80\x90"},
+           Row{"\xe2\x80\xa7\xe2\x80\xa8\xe2\x80\xaa\xe2\x80\xae\xe2\x80\xaf", "\xe2\x80\xa7???\xe2\x80\xaf"},
+           Row{"\xe2\x81\xa5\xe2\x81\xa6\xe2\x81\xa9\xe2\x81\xaa", "\xe2\x81\xa5??\xe2\x81\xaa"},
+           Row{"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},  // U+1F600, whose bytes alone would be some
+           Row{"\xc2", "\xc2"},
+           Row{"\xe2\x80", "\xe2\x80"},
+       }) {
+    CAPTURE(row.text);
+    CHECK(one_line(std::string{row.text}) == row.shown);
+  }
+}
