@@ -1,6 +1,8 @@
 #include "proxy/admin.hpp"
 
 #include <event2/buffer.h>
+#include <event2/keyvalq_struct.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -57,11 +59,23 @@ std::string_view reason(int status) {
 bool is_misdirected(Crew& crew, evhttp_request* request) {
   const std::optional<conf::Admin>& settings = crew.snapshot().config.admin;
   if (!settings || settings->address.family == conf::Address::Family::Unix) return false;
-  const char* host = evhttp_find_header(evhttp_request_get_input_headers(request), "Host");
+  // RFC 9112 section 3.2.2: where the target itself names a host, that is the one.
+  const evhttp_uri* uri = evhttp_request_get_evhttp_uri(request);
+  const char* host = uri != nullptr ? evhttp_uri_get_host(uri) : nullptr;
+  if (host == nullptr) host = evhttp_find_header(evhttp_request_get_input_headers(request), "Host");
   return host == nullptr || !is_our_host(host, settings->hosts);
 }
 
+bool has_several_hosts(const evkeyvalq& headers) {
+  int hosts = 0;
+  for (const evkeyval* header = headers.tqh_first; header != nullptr; header = header->next.tqe_next)
+    hosts += strcasecmp(header->key, "Host") == 0 ? 1 : 0;
+  return hosts > 1;
+}
+
 AdminAnswer answer_of(Crew& crew, evhttp_request* request) {
+  if (has_several_hosts(*evhttp_request_get_input_headers(request)))
+    return {.status = 400, .body = "a request has one Host\n"};
   const evhttp_uri* uri = evhttp_request_get_evhttp_uri(request);
   const char* path = uri != nullptr ? evhttp_uri_get_path(uri) : nullptr;
   const char* query = uri != nullptr ? evhttp_uri_get_query(uri) : nullptr;

@@ -264,6 +264,24 @@ class Http(AdminCase):
             with self.subTest(host=host):
                 self.assertEqual(list(answers(host).values()), [421] * 4 + [200] * 2)
 
+    def test_the_host_is_the_targets_if_that_names_one(self):
+        self.start_on_tcp()
+
+        def ask(target, *hosts):
+            lines = "".join(f"Host: {host}\r\n" for host in hosts)
+            return self.admin.ask(f"GET {target} HTTP/1.1\r\n{lines}\r\n".encode())[0]
+        for target, host, status in (
+                ("http://evil.example/users", "localhost", 421), ("http://evil.example:9150/users", "localhost", 421),
+                ("http://localhost@evil.example/users", "localhost", 421), ("//evil.example/users", "localhost", 421),
+                ("http:///users", "localhost", 421), ("http://localhost.evil.example/users", "localhost", 421),
+                ("http://localhost/users", "evil.example", 200), ("http://127.0.0.1:9150/users", "localhost", 200),
+                ("http://[::1]:9150/users", "localhost", 200), ("http://evil.example/healthz", "localhost", 200)):
+            with self.subTest(target=target, host=host):
+                self.assertEqual(ask(target, host), status)
+        for hosts in (("localhost", "evil.example"), ("evil.example", "localhost"), ("localhost", "localhost")):
+            with self.subTest(hosts=hosts):
+                self.assertEqual([ask(path, *hosts) for path in ("/users", "/healthz", "/nowhere")], [400] * 3)
+
     def test_who_is_slow_or_silent_makes_room_again(self):
         self.start()
         held = [self.admin.connect() for _ in range(CONNECTIONS)]
