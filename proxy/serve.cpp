@@ -23,10 +23,8 @@
 namespace mcgate::proxy {
 namespace {
 
-// Passwords pass through our memory: it must not end in a core dump or be read by another process.
+// Passwords pass through our memory: no other process may read it.
 void keep_memory_private() {
-  const rlimit none{0, 0};
-  ::setrlimit(RLIMIT_CORE, &none);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // leak checks must be able to look
   ::prctl(PR_SET_DUMPABLE, 0);
 #endif

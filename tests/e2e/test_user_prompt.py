@@ -2,6 +2,7 @@
 
 import os
 import pty
+import resource
 import subprocess
 import termios
 import time
@@ -12,7 +13,7 @@ import harness
 PASSWORD = b"correct horse"
 
 
-def converse(command, typed):
+def converse(command, typed, at_prompt=lambda pid: None):
     """Runs a command at a terminal of its own, typing a line at each prompt; its exit status and all that was shown."""
     child, terminal = pty.fork()
     if child == 0:
@@ -32,6 +33,7 @@ def converse(command, typed):
             # The prompt stands there before the echo is off, which no person is quick enough to see.
             while termios.tcgetattr(terminal)[3] & termios.ECHO:
                 time.sleep(0.001)
+            at_prompt(child)
             os.write(terminal, answers.pop(0) + b"\n")
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown
@@ -67,6 +69,17 @@ class Prompt(unittest.TestCase):
         with harness.Connection(harness.Mcgate._address(process.wait_for("event=listening")[0])) as connection:
             self.assertEqual(connection.login(b"alice", PASSWORD), b"CLIENT_ERROR authentication failure")
             self.assertEqual(connection.login(b"alice", b"another one"), b"STORED")
+
+    def test_leaves_no_core_file(self):
+        if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+            self.skipTest("no core file is to be had here at all")
+        limits = []
+
+        def look(pid):
+            with open(f"/proc/{pid}/limits", encoding="ascii") as file:
+                limits.extend(line.split()[4:6] for line in file if line.startswith("Max core file size"))
+        status, shown = converse(self.user("add", "alice"), [PASSWORD, PASSWORD], look)
+        self.assertEqual((status, limits), (0, [["0", "0"]] * 2), shown)
 
     def test_not_the_same_twice(self):
         before = self.text()
