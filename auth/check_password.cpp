@@ -20,6 +20,7 @@ void spend_rest(const Work& dearest, Work spent, std::string_view password) {
 // saslauthd would say.
 Outcome ask_other_source(const Directory& directory, const User& user, std::string_view password, Proof proof,
                          bool has_guessed) {
+  if (const auto why = why_not_asked(password); !why.empty()) return Refused{std::string{why}, user.name};
   const auto answer = ask_saslauthd(directory.saslauthd(), user.name, password);
   if (!answer) {
     return Refused{"saslauthd cannot be asked: " + answer.error(), user.name, !has_guessed};

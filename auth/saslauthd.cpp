@@ -22,8 +22,6 @@ using Clock = std::chrono::steady_clock;
 
 // The longest answer, as of libsasl2's own client.
 constexpr std::size_t kMaxAnswer = 1024;
-// What ends a password, or the line that it is in where saslauthd asks by lines, as of an IMAP server.
-constexpr std::string_view kNeverAsked{"\0\r\n", 3};
 // How often a full queue is tried anew, which nothing tells about.
 constexpr int kRetryMilliseconds = 10;
 
@@ -147,11 +145,20 @@ std::expected<bool, std::string> answer_on(const Connection& connection, const s
 
 }  // namespace
 
+// Each would be another question than the one that was meant: to saslauthd, or by it to whom it asks, by
+// lines where that is an IMAP server.
+std::string_view why_not_asked(std::string_view password) {
+  if (password.empty()) return "empty password";
+  if (password.size() > kMaxAskedPassword) return "password too long to ask saslauthd";
+  if (password.contains('\0')) return "password with a NUL";
+  if (password.find_first_of("\r\n") != password.npos)
+    return "password with a line break, of which saslauthd is not asked";
+  return {};
+}
+
 std::expected<bool, std::string> ask_saslauthd(const conf::Saslauthd& saslauthd, std::string_view user,
                                                std::string_view password) {
-  // Each would be another question than the one that was meant: to saslauthd, or by it to whom it asks.
-  if (password.size() > kMaxAskedPassword || password.empty()) return false;
-  if (password.find_first_of(kNeverAsked) != password.npos) return false;
+  if (!why_not_asked(password).empty()) return false;
   const Connection connection{saslauthd.path, Clock::now() + saslauthd.timeout};
   if (const auto connected = connection.connect(); !connected) return std::unexpected(connected.error());
   const conf::Secret question = question_of(user, password);

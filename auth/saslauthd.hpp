@@ -19,6 +19,8 @@ inline constexpr std::string_view kSaslauthdService = "memcached";
 // The longest password that it is asked about, in bytes.
 inline constexpr std::size_t kMaxAskedPassword = 256;
 
+// Why it is not asked about that password, which is nobody's then; empty if it is.
+std::string_view why_not_asked(std::string_view password);
 // Whether it says that this is the user's password. Of "user@realm" the realm goes apart, as libsasl2 sends
 // it. The error is that nobody can say: it is not there, does not answer in time, or not as it should.
 std::expected<bool, std::string> ask_saslauthd(const conf::Saslauthd& saslauthd, std::string_view user,
