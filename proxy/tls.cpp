@@ -37,6 +37,29 @@ std::expected<void, std::string> load_certificate(SSL_CTX* ctx, const conf::Tls&
   return {};
 }
 
+// A handshake with ourselves, by which OpenSSL sets up once and for all what handshakes need. Were memory out
+// at the first client's, it would not try again, and no handshake would ever succeed. How it ends is no
+// matter.
+void rehearse(SSL_CTX* ctx) {
+  constexpr int kRounds = 10;  // more than a handshake takes
+  const SslCtxPtr client_context{SSL_CTX_new(TLS_client_method())};
+  if (!client_context) throw std::bad_alloc{};
+  const SslPtr server{SSL_new(ctx)};
+  const SslPtr client{SSL_new(client_context.get())};
+  BIO* ours = nullptr;
+  BIO* theirs = nullptr;
+  if (!server || !client || BIO_new_bio_pair(&ours, 0, &theirs, 0) != 1) throw std::bad_alloc{};
+  SSL_set_bio(server.get(), ours, ours);
+  SSL_set_bio(client.get(), theirs, theirs);
+  SSL_set_accept_state(server.get());
+  SSL_set_connect_state(client.get());
+  for (int i = 0; i < kRounds; ++i) {
+    SSL_do_handshake(client.get());
+    SSL_do_handshake(server.get());
+  }
+  ERR_clear_error();
+}
+
 }  // namespace
 
 std::expected<ListenerTls, std::string> make_tls(const conf::Tls& tls, std::string_view listener) {
@@ -55,6 +78,7 @@ std::expected<ListenerTls, std::string> make_tls(const conf::Tls& tls, std::stri
   // A key under a passphrase is an error, not a question on some terminal.
   SSL_CTX_set_default_passwd_cb(ctx, [](char*, int, int, void*) { return -1; });
   if (const auto loaded = load_certificate(ctx, tls); !loaded) return std::unexpected(loaded.error());
+  rehearse(ctx);
 
   std::string trust = fmt::format("{}\n", listener);
   if (tls.client_certificate != conf::ClientCertificate::None) {
