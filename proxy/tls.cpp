@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <openssl/err.h>
 
-#include <new>
 #include <utility>
 
 #include "auth/digest.hpp"
@@ -13,11 +12,7 @@ namespace mcgate::proxy {
 
 std::string take_tls_error() {
   const unsigned long code = ERR_get_error();
-  bool out_of_memory = false;
-  for (unsigned long each = code; each != 0; each = ERR_get_error())
-    out_of_memory |= ERR_GET_REASON(each) == ERR_R_MALLOC_FAILURE;
-  // What OpenSSL sets up once and for all it does not try again: no handshake might ever succeed any more.
-  if (out_of_memory) throw std::bad_alloc{};
+  ERR_clear_error();
   if (code == 0) return "no reason given";
   const char* reason = ERR_reason_error_string(code);
   return reason != nullptr ? reason : fmt::format("error {:#x}", code);

@@ -19,8 +19,7 @@ struct ListenerTls {
 // names the file and what OpenSSL says of it.
 std::expected<ListenerTls, std::string> make_tls(const conf::Tls& tls, std::string_view listener);
 
-// The oldest error in OpenSSL's queue as text, and the queue cleared. Throws std::bad_alloc if one of them
-// is that memory was out.
+// The oldest error in OpenSSL's queue as text, and the queue cleared.
 std::string take_tls_error();
 
 }  // namespace mcgate::proxy
