@@ -269,4 +269,12 @@ Verifier Directory::decoy(std::string_view name, Hash hash) const {
                   .server_key = key("server key")};
 }
 
+std::expected<conf::Config, std::vector<conf::Problem>> with_good_users(
+    std::expected<conf::Config, std::vector<conf::Problem>> config) {
+  if (!config) return config;
+  if (auto directory = Directory::build(*config); !directory)
+    return std::unexpected(std::move(directory.error()));
+  return config;
+}
+
 }  // namespace mcgate::auth

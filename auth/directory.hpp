@@ -140,4 +140,8 @@ class Directory {
   Work dearest_{};
 };
 
+// The configuration, if a directory can be built of it; otherwise all that is wrong.
+std::expected<conf::Config, std::vector<conf::Problem>> with_good_users(
+    std::expected<conf::Config, std::vector<conf::Problem>> config);
+
 }  // namespace mcgate::auth

@@ -48,7 +48,6 @@ Upstream read_upstream(PlacedTable table, Problems& problems) {
   return upstream;
 }
 
-// Where login_seconds stands, or would.
 void read_timeouts(PlacedTable table, Timeouts& timeouts, Problems& problems) {
   SectionReader reader{table, Section::Timeouts, problems};
   reader.seconds("handshake_seconds", timeouts.handshake);

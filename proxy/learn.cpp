@@ -39,15 +39,6 @@ std::expected<conf::Secret, std::string> read(const std::string& file, std::size
   return text;
 }
 
-std::expected<conf::Config, std::vector<conf::Problem>> check(std::string_view text,
-                                                              const std::string& file) {
-  auto config = conf::parse(text, file, conf::read_path);
-  if (!config) return config;
-  if (auto directory = auth::Directory::build(*config); !directory)
-    return std::unexpected{std::move(directory.error())};
-  return config;
-}
-
 struct Failure {
   int code;
   std::string message;
@@ -78,7 +69,8 @@ Sketched sketch_of_running(const conf::Config& config) {
 int learn(const LearnOptions& options) {
   const auto text = read(options.config_file, conf::kMaxFile);
   if (!text) return fail(EX_CONFIG, text.error());
-  const auto config = check(text->reveal(), options.config_file);
+  const auto config =
+      auth::with_good_users(conf::parse(text->reveal(), options.config_file, conf::read_path));
   if (!config) {
     for (const conf::Problem& problem : config.error()) fmt::print(stderr, "{}\n", conf::format(problem));
     return EX_CONFIG;
@@ -89,11 +81,13 @@ int learn(const LearnOptions& options) {
 
   const std::string proposal = propose(*sketch, *config, options.strangers);
   std::string all;
-  all.reserve(text->reveal().size() + proposal.size() +
-              1);  // at once: a string that grows leaves copies behind
+  // At once: a string that grows leaves copies behind.
+  all.reserve(text->reveal().size() + 1 + proposal.size());
   all.append(text->reveal()).append("\n").append(proposal);
   const conf::Secret whole{std::move(all)};
-  if (const auto good = check(whole.reveal(), options.config_file); !good)
+  if (const auto good =
+          auth::with_good_users(conf::parse(whole.reveal(), options.config_file, conf::read_path));
+      !good)
     return fail(EX_SOFTWARE, "with what could be proposed the configuration would not check: " +
                                  conf::format(good.error().front()));
   const bool printed =

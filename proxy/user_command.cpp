@@ -48,15 +48,6 @@ Checked load_with(const std::string& config_file, const std::string& path, std::
   });
 }
 
-// The same with users and all.
-Checked check(Checked config) {
-  if (!config) return config;
-  if (auto directory = auth::Directory::build(*config); !directory) {
-    return std::unexpected(std::move(directory.error()));
-  }
-  return config;
-}
-
 const conf::User* user_named(const conf::Config& config, std::string_view name) {
   const auto found = std::ranges::find(config.users, name, &conf::User::name);
   return found == config.users.end() ? nullptr : &*found;
@@ -69,7 +60,9 @@ struct Opened {
   ConfigFile file;
   Checked before;
 
-  Checked with(const conf::Secret& text) const { return check(load_with(config_file, path, text.reveal())); }
+  Checked with(const conf::Secret& text) const {
+    return auth::with_good_users(load_with(config_file, path, text.reveal()));
+  }
 };
 
 // The file that the user is in, or that is for new ones.
@@ -128,7 +121,7 @@ std::expected<void, std::vector<conf::Problem>> check_alone(const UserAddOptions
                                                             std::span<const std::string> secrets) {
   constexpr std::string_view around =
       "[[listener]]\naddress = \"127.0.0.1:11211\"\n[upstream]\naddress = \"127.0.0.1:11212\"\n";
-  auto config = check(
+  auto config = auth::with_good_users(
       conf::parse(conf::with_user(around, conf::user_block(options.name, secrets, {})), "the new user"));
   if (!config) return std::unexpected(std::move(config.error()));
   return {};
