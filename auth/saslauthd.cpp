@@ -12,13 +12,13 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <span>
 
+#include "auth/deadline_io.hpp"
 #include "conf/secret.hpp"
 
 namespace mcgate::auth {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // The longest answer, as of libsasl2's own client.
 constexpr std::size_t kMaxAnswer = 1024;
@@ -28,7 +28,7 @@ constexpr int kRetryMilliseconds = 10;
 // One connection for one question.
 class Connection {
  public:
-  Connection(const std::string& path, Clock::time_point deadline)
+  Connection(const std::string& path, Deadline deadline)
       : path_{path},
         deadline_{deadline},
         fd_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)} {}
@@ -41,71 +41,42 @@ class Connection {
   std::expected<void, std::string> connect() const {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (fd_ < 0 || path_.size() >= sizeof address.sun_path) return failure("connecting to");
+    if (fd_ < 0 || path_.size() >= sizeof address.sun_path)
+      return failure("connecting to", std::strerror(errno));
     path_.copy(static_cast<char*>(address.sun_path), path_.size());
     // A Unix socket connects at once or, while too many wait there already, not at all.
     while (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-      if (errno != EAGAIN && errno != EINTR) return failure("connecting to");
-      if (milliseconds_left() <= 0) return too_late();
+      if (errno != EAGAIN && errno != EINTR) return failure("connecting to", std::strerror(errno));
+      if (milliseconds_until(deadline_) == 0) return failure("connecting to", "it has not answered in time");
       ::poll(nullptr, 0, kRetryMilliseconds);
     }
     return {};
   }
 
   std::expected<void, std::string> send(std::string_view bytes) const {
-    while (!bytes.empty()) {
-      const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent >= 0) {
-        bytes.remove_prefix(static_cast<std::size_t>(sent));
-      } else if (const auto ready = wait_for(POLLOUT); !ready) {
-        return ready;
-      }
-    }
+    const auto sent = send_all(fd_, bytes, deadline_);
+    if (!sent) return failure("asking", sent.error());
     return {};
   }
 
   // Fills all of it.
-  std::expected<void, std::string> receive(char* out, std::size_t size) const {
-    while (size > 0) {
-      const ssize_t got = ::recv(fd_, out, size, 0);
-      if (got == 0) return std::unexpected(fmt::format("{} hung up without an answer", path_));
-      if (got > 0) {
-        out += got;
-        size -= static_cast<std::size_t>(got);
-      } else if (const auto ready = wait_for(POLLIN); !ready) {
-        return ready;
-      }
+  std::expected<void, std::string> receive(std::span<char> out) const {
+    while (!out.empty()) {
+      const auto got = receive_some(fd_, out, deadline_);
+      if (!got) return failure("asking", got.error());
+      if (*got == 0) return failure("asking", "it hung up without an answer");
+      out = out.subspan(*got);
     }
     return {};
   }
 
  private:
-  // After a call that has failed: until it is worth another try.
-  std::expected<void, std::string> wait_for(short event) const {
-    if (errno == EINTR) return {};
-    if (errno != EAGAIN) return failure("asking");
-    const int left = milliseconds_left();
-    pollfd polled{.fd = fd_, .events = event, .revents = 0};
-    const int ready = left > 0 ? ::poll(&polled, 1, left) : 0;
-    if (ready == 0) return too_late();
-    if (ready < 0 && errno != EINTR) return failure("asking");
-    return {};
-  }
-
-  int milliseconds_left() const {
-    return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now()).count());
-  }
-
-  std::unexpected<std::string> too_late() const {
-    return std::unexpected(fmt::format("{} has not answered in time", path_));
-  }
-
-  std::unexpected<std::string> failure(std::string_view what) const {
-    return std::unexpected(fmt::format("{} {}: {}", what, path_, std::strerror(errno)));
+  std::unexpected<std::string> failure(std::string_view what, std::string_view reason) const {
+    return std::unexpected(fmt::format("{} {}: {}", what, path_, reason));
   }
 
   const std::string& path_;
-  const Clock::time_point deadline_;
+  const Deadline deadline_;
   const int fd_;
 };
 
@@ -130,13 +101,12 @@ conf::Secret question_of(std::string_view user, std::string_view password) {
 
 // The word that counts ends with the answer or before what is for a log.
 std::expected<bool, std::string> answer_on(const Connection& connection, const std::string& path) {
-  std::array<unsigned char, 2> length{};
-  if (const auto got = connection.receive(reinterpret_cast<char*>(length.data()), length.size()); !got)
-    return std::unexpected(got.error());
-  const std::size_t size = std::size_t{length[0]} << 8 | length[1];
+  std::array<char, 2> length{};
+  if (const auto got = connection.receive(length); !got) return std::unexpected(got.error());
+  const std::size_t size =
+      std::size_t{static_cast<unsigned char>(length[0])} << 8 | static_cast<unsigned char>(length[1]);
   std::string answer(std::min(size, kMaxAnswer), '\0');
-  if (const auto got = connection.receive(answer.data(), answer.size()); !got)
-    return std::unexpected(got.error());
+  if (const auto got = connection.receive(answer); !got) return std::unexpected(got.error());
   const std::string_view word = std::string_view{answer}.substr(0, answer.find(' '));
   if (size > kMaxAnswer || (word != "OK" && word != "NO"))
     return std::unexpected(fmt::format("{} answers as no saslauthd does", path));
@@ -159,7 +129,7 @@ std::string_view why_not_asked(std::string_view password) {
 std::expected<bool, std::string> ask_saslauthd(const conf::Saslauthd& saslauthd, std::string_view user,
                                                std::string_view password) {
   if (!why_not_asked(password).empty()) return false;
-  const Connection connection{saslauthd.path, Clock::now() + saslauthd.timeout};
+  const Connection connection{saslauthd.path, std::chrono::steady_clock::now() + saslauthd.timeout};
   if (const auto connected = connection.connect(); !connected) return std::unexpected(connected.error());
   const conf::Secret question = question_of(user, password);
   if (const auto sent = connection.send(question.reveal()); !sent) return std::unexpected(sent.error());

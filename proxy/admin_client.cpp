@@ -2,24 +2,21 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <cstdint>
 #include <optional>
 #include <system_error>
 
+#include "auth/deadline_io.hpp"
 #include "proxy/handles.hpp"
 #include "proxy/socket.hpp"
 
 namespace mcgate::proxy {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kMaxHead = 8192;
@@ -29,64 +26,30 @@ std::unexpected<std::string> wrong(std::string what) {
   return std::unexpected{std::move(what)};
 }
 
-std::unexpected<std::string> failed(int error) {
-  return wrong(std::generic_category().message(error));
-}
-
-// Until a socket is ready for `what`.
-std::expected<void, std::string> wait_for(int fd, short what, Clock::time_point deadline) {
-  for (;;) {
-    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
-    pollfd polled{.fd = fd, .events = what, .revents = 0};
-    const int ready = left.count() > 0 ? ::poll(&polled, 1, static_cast<int>(left.count())) : 0;
-    if (ready > 0) return {};
-    if (ready == 0) return wrong("it does not answer in time");
-    if (errno != EINTR) return failed(errno);
-  }
-}
-
-std::expected<void, std::string> send_all(int fd, std::string_view text, Clock::time_point deadline) {
-  while (!text.empty()) {
-    const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
-    if (sent >= 0) {
-      text.remove_prefix(static_cast<std::size_t>(sent));
-    } else if (errno == EAGAIN) {
-      if (const auto ready = wait_for(fd, POLLOUT, deadline); !ready) return ready;
-    } else if (errno != EINTR) {
-      return failed(errno);
-    }
-  }
-  return {};
-}
-
 // To the end of the connection.
-std::expected<std::string, std::string> receive_all(int fd, std::size_t most, Clock::time_point deadline) {
+std::expected<std::string, std::string> receive_all(int fd, std::size_t most, auth::Deadline deadline) {
   std::string text;
   std::array<char, 65'536> part{};
   while (text.size() <= most) {
-    const ssize_t got = ::recv(fd, part.data(), part.size(), 0);
-    if (got == 0) return text;
-    if (got > 0) {
-      text.append(part.data(), static_cast<std::size_t>(got));
-    } else if (errno == EAGAIN) {
-      if (const auto ready = wait_for(fd, POLLIN, deadline); !ready) return wrong(ready.error());
-    } else if (errno != EINTR) {
-      return failed(errno);
-    }
+    const auto got = auth::receive_some(fd, part, deadline);
+    if (!got) return wrong(got.error());
+    if (*got == 0) return text;
+    text.append(part.data(), *got);
   }
   return wrong(fmt::format("its answer has more than {} bytes", most));
 }
 
 std::expected<std::string, std::string> exchange(const conf::Address& address, std::string_view target,
-                                                 std::size_t most, Clock::time_point deadline) {
+                                                 std::size_t most, auth::Deadline deadline) {
   const auto socket = start_connect(address);
   if (!socket) return wrong(socket.error());
-  if (const auto connected = wait_for(socket->get(), POLLOUT, deadline); !connected)
+  if (const auto connected = auth::wait_for(socket->get(), POLLOUT, deadline); !connected)
     return wrong(connected.error());
-  if (const int error = connect_result(socket->get()); error != 0) return failed(error);
+  if (const int error = connect_result(socket->get()); error != 0)
+    return wrong(std::generic_category().message(error));
   const std::string request =
       fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", target);
-  if (const auto sent = send_all(socket->get(), request, deadline); !sent) return wrong(sent.error());
+  if (const auto sent = auth::send_all(socket->get(), request, deadline); !sent) return wrong(sent.error());
   return receive_all(socket->get(), most + kMaxHead, deadline);
 }
 
@@ -136,7 +99,7 @@ std::expected<AdminReply, std::string> ask_admin(const conf::Config& config, std
   if (address.family != conf::Address::Family::Unix && address.port == 0)
     return wrong(
         fmt::format("admin.address of {} has port 0, any free one: which it is, its log says", config.file));
-  const auto text = exchange(address, target, most, Clock::now() + timeout);
+  const auto text = exchange(address, target, most, std::chrono::steady_clock::now() + timeout);
   auto reply = text ? parse_admin_reply(*text) : wrong(text.error());
   if (!reply)
     return wrong(
