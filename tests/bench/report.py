@@ -144,7 +144,7 @@ def write_docs(outcome, docs):
              if (plots / f"{scenario.name}.svg").exists()]
     hurry = ", each a fifth as long as it should be (--quick)" if outcome["quick"] else ""
     figures = [BEGIN, "", f"Measured {outcome['when']}, {outcome['rounds']} rounds{hurry}, on {outcome['machine']}, "
-               f"upstream: {outcome['upstream']}. {found}.",
+               f"{found}.",
                "", *_targets(outcome), "", "Medians, microseconds of processor time per request:", "",
                *_table(outcome), "", *_memory(outcome), "", *drawn, "", END]
     before, _, rest = page.read_text().partition(BEGIN)

@@ -31,6 +31,7 @@ class Scenario:
     dialect: str = "text"
     mode: str = "requests"  # also "handshakes", and "idle" for memory
     resume: bool = False
+    memcached: tuple = ()  # more options of every memcached in it
 
     def options(self):
         """The load generator's."""
@@ -48,8 +49,15 @@ def total(peer, must, aim=None):
     return Target("total", peer, "total", must, aim)
 
 
+def total_haproxy(must):
+    """Of haproxy on a Unix socket, as all are; and on TCP, as the targets of the deep pipelines were set."""
+    return total("haproxy", must), total("haproxy-tcp", must)
+
+
 TLS_PEERS = ("haproxy", "memcached-tls", "stunnel")
-PLAIN_PEERS = ("haproxy", "memcached", "twemproxy")
+PLAIN_PEERS = ("haproxy", "haproxy-tcp", "memcached", "twemproxy")
+DEEP_PEERS = ("haproxy", "haproxy-tcp", "memcached-tls")
+LONG_TURNS = ("-R", "320")
 
 SCENARIOS = (
     Scenario("tls_get", "TLS get 100 B, 50 connections, one at a time", TLS_PEERS,
@@ -63,15 +71,19 @@ SCENARIOS = (
     Scenario("tls_64k", "TLS get 64 KB, 16 connections", TLS_PEERS,
              (mid("haproxy", 0.75), total("haproxy", 0.78)), 8_000, connections=16, value_size=65_536, keys=1_000),
     Scenario("plain_get", "Plain get 100 B, 50 connections, one at a time", PLAIN_PEERS,
-             (total("haproxy", 0.48), total("twemproxy", 1.0)), 40_000, tls=False),
+             (*total_haproxy(0.48), total("twemproxy", 1.0)), 40_000, tls=False),
     Scenario("plain_get_16", "Plain get 100 B, 50 connections, 16 pipelined", PLAIN_PEERS,
-             (total("haproxy", 0.25), total("twemproxy", 1.0)), 160_000, tls=False, pipeline=16),
+             (*total_haproxy(0.25), total("twemproxy", 1.0)), 160_000, tls=False, pipeline=16),
     Scenario("tls_binary", "TLS binary get 100 B, 50 connections, one at a time", ("haproxy", "memcached-tls"),
              (total("haproxy", 0.55),), 40_000, dialect="binary"),
-    Scenario("tls_binary_16", "TLS binary get 100 B, 50 connections, 16 pipelined", ("haproxy", "memcached-tls"),
-             (total("haproxy", 0.75),), 160_000, dialect="binary", pipeline=16),
-    Scenario("tls_meta_16", "TLS meta get 100 B, 50 connections, 16 pipelined", ("haproxy", "memcached-tls"),
-             (total("haproxy", 0.75),), 160_000, dialect="meta", pipeline=16),
+    Scenario("tls_binary_16", "TLS binary get 100 B, 50 connections, 16 pipelined", DEEP_PEERS,
+             total_haproxy(0.75), 160_000, dialect="binary", pipeline=16),
+    Scenario("tls_meta_16", "TLS meta get 100 B, 50 connections, 16 pipelined", DEEP_PEERS,
+             total_haproxy(0.75), 160_000, dialect="meta", pipeline=16),
+    Scenario("tls_binary_16_r", "TLS binary get 100 B, 50 connections, 16 pipelined, memcached -R 320", DEEP_PEERS,
+             total_haproxy(0.75), 160_000, dialect="binary", pipeline=16, memcached=LONG_TURNS),
+    Scenario("tls_meta_16_r", "TLS meta get 100 B, 50 connections, 16 pipelined, memcached -R 320", DEEP_PEERS,
+             total_haproxy(0.75), 160_000, dialect="meta", pipeline=16, memcached=LONG_TURNS),
     Scenario("handshake", "Full TLS handshake, log-in and one get", ("haproxy", "memcached-login"),
              (mid("haproxy", 0.9, 0.87),), 2_000, connections=10, mode="handshakes"),
     Scenario("resumed", "Resumed TLS handshake, log-in and one get", ("haproxy", "memcached-login"),

@@ -99,8 +99,8 @@ def start_memcached(*options, tls=False, unix=False):
                    *user, *listen, *options], {"tls" if tls else "plain": address})
 
 
-def start_memcached_with_login():
-    return start_memcached("-Y", fresh_file(".auth", f"{USER}:{PASSWORD}\n"), tls=True)
+def start_memcached_with_login(*options):
+    return start_memcached("-Y", fresh_file(".auth", f"{USER}:{PASSWORD}\n"), *options, tls=True)
 
 
 def start_mcgate(mcgate, upstream):
