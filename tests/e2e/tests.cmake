@@ -1,11 +1,11 @@
 # End-to-end tests: Python's unittest, a real memcached, and mcgate itself. Each file is one test; all of them find free
-# ports by themselves and may run side by side.
+# ports by themselves and may run side by side. The longest begin first.
 find_program(MEMCACHED memcached PATHS /usr/bin NO_DEFAULT_PATH)
 set(MCGATE_E2E_PYTHON /usr/bin/python3)  # the system's own: it has the client libraries
 
 function(mcgate_e2e name timeout)
   add_test(NAME e2e_${name} COMMAND ${MCGATE_E2E_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/e2e/test_${name}.py)
-  set_tests_properties(e2e_${name} PROPERTIES TIMEOUT ${timeout} LABELS "e2e;${ARGN}"
+  set_tests_properties(e2e_${name} PROPERTIES TIMEOUT ${timeout} COST ${timeout} LABELS "e2e;${ARGN}"
     ENVIRONMENT "MCGATE=$<TARGET_FILE:mcgate>;MEMCACHED=${MEMCACHED}")
 endfunction()
 
