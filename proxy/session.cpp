@@ -120,7 +120,6 @@ void Session::flush() {
     linger();
     if (closed_) return;
   }
-  input_.release_if_empty(transport_.kept_bytes());
   account();
   watch_for_input();
 }

@@ -311,7 +311,7 @@ class Session {
   // Whether what it is in is of a client that has not logged in.
   static bool of_stranger(const Phase& phase);
   std::size_t waiting_output() const { return output_.size() + transport_.pending_bytes(); }
-  // What waits here has changed.
+  // What waits here has changed. Gives back what the input does not need any more.
   void account();
   // Some output was taken by the socket, or none.
   void watch_writing(std::size_t taken);

@@ -35,7 +35,9 @@ void Session::close_at(Bound bound) {
 }
 
 void Session::account() {
-  const std::size_t holds = input_.size() + waiting_output();
+  input_.release_if_empty(transport_.kept_bytes());
+  const std::size_t windows = windows_ ? windows_->keys.size() : 0;
+  const std::size_t holds = input_.size() + waiting_output() + windows;
   worker_.hold(std::exchange(held_, holds), holds);
 }
 

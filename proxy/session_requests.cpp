@@ -233,6 +233,9 @@ bool Session::forward(const protocol::Request& request) {
 
 void Session::open_windows(const protocol::Request& request) {
   windows_ = std::make_unique<Windows>(request.caller, request.needs, request.exptime);
+  std::size_t bytes = 0;
+  for (const std::string_view key : request.keys) bytes += key.size() + 1;
+  windows_->keys.reserve(bytes);
   for (const std::string_view key : request.keys) windows_->keys.append(key).append(" ");
 }
 
