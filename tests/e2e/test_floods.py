@@ -150,9 +150,14 @@ class NeverReading(FloodCase):
             self.assertEqual(direct.set(b"alice:big", b"B" * MEGABYTE), b"STORED")
         self.neighbour.is_served()
         before = resident(self.gate)
-        greedy = [self.connect() for _ in range(10)]
-        for client in greedy:
-            client.send(b"get alice:big\r\n" * 200)  # ten times 200 MB
+        greedy = []
+        for _ in range(2):
+            for binary, requests in (
+                    (False, b"get alice:big\r\n" * 200), (False, b"get" + b" alice:big" * 200 + b"\r\n"),
+                    (False, b"mg alice:big v\r\n" * 200), (True, packet("get", b"alice:big") * 200),
+                    (True, packet("getkq", b"alice:big") * 200 + packet("noop"))):
+                greedy.append(client := self.connect(binary=binary))
+                client.send(requests)  # 200 MB each
         self.neighbour.is_served()
         if before is not None:
             # Each may hold its bound and what its allocator makes of it, and one value is under way.
@@ -253,7 +258,7 @@ class LogIns(FloodCase):
 
 @harness.needs_mcgate
 class Endless(FloodCase):
-    def flood(self, client, request, seconds=2):
+    def flood(self, client, request):
         """Sends a request over and over, and reads the answers or not; the neighbour is served meanwhile."""
         ending = threading.Event()
 
@@ -273,8 +278,7 @@ class Endless(FloodCase):
         threads = [threading.Thread(target=act) for act in (send, read)]
         for each in threads:
             each.start()
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        for _ in range(5):
             self.neighbour.is_served()
         ending.set()
         client.socket.shutdown(socket.SHUT_RDWR)
@@ -290,6 +294,34 @@ class Endless(FloodCase):
         }.items():
             with self.subTest(name):
                 self.flood(self.connect(), request)
+
+    def test_a_multiget_of_many_quiet_ones(self):
+        """Each tenth key is there: that one is answered, right and in its order, and nothing else is."""
+        count, keys = 50_000, 1000
+        self.start()
+        with self.memcached.connect() as direct:
+            for number in range(0, keys, 10):
+                self.assertEqual(direct.set(b"alice:%d" % number, b"of %d" % number), b"STORED")
+        asked = [(opaque, opaque % keys) for opaque in range(count)]
+        found = [(opaque, b"alice:%d" % number, b"of %d" % number) for opaque, number in asked if number % 10 == 0]
+        binary, meta = self.connect(binary=True), self.connect()
+
+        def send(client, requests):
+            sending = threading.Thread(target=client.send, args=(requests,))
+            sending.start()
+            self.addCleanup(sending.join)
+        send(binary, b"".join(packet("getkq", b"alice:%d" % number, opaque=opaque) for opaque, number in asked) +
+             packet("noop"))
+        for wanted in found:
+            answer = binary.packet()
+            self.assertEqual((answer.opaque, answer.key, answer.value), wanted)
+        self.assertEqual(binary.packet().opcode, wire.OPCODES["noop"])
+        send(meta, b"".join(b"mg alice:%d v k q O%d\r\n" % (number, opaque) for opaque, number in asked) + b"mn\r\n")
+        for opaque, key, value in found:
+            self.assertEqual(meta.line(), b"VA %d k%s O%d" % (len(value), key, opaque))
+            self.assertEqual(meta.line(), value)
+        self.assertEqual(meta.line(), b"MN")
+        self.neighbour.is_served()
 
     def test_binary_pipelines(self):
         self.start()
