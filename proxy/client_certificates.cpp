@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 
@@ -14,19 +13,14 @@
 #include <new>
 
 #include "proxy/handles.hpp"
+#include "proxy/pem.hpp"
 #include "proxy/tls.hpp"
 
 namespace mcgate::proxy {
 namespace {
 
-using BioPtr = std::unique_ptr<BIO, FreeWith<BIO_free>>;
 using StorePtr = std::unique_ptr<X509_STORE, FreeWith<X509_STORE_free>>;
 using StoreCtxPtr = std::unique_ptr<X509_STORE_CTX, FreeWith<X509_STORE_CTX_free>>;
-
-struct FreePem {
-  void operator()(STACK_OF(X509_INFO) * items) const { sk_X509_INFO_pop_free(items, X509_INFO_free); }
-};
-using PemPtr = std::unique_ptr<STACK_OF(X509_INFO), FreePem>;
 
 constexpr std::time_t kNever = std::numeric_limits<std::time_t>::max();
 // What a stranger may make us read and verify, in bytes and in certificates above its own.
@@ -39,23 +33,14 @@ std::time_t to_time(const ASN1_TIME* moment) {
   return ASN1_TIME_to_tm(moment, &broken) == 1 ? ::timegm(&broken) : 0;
 }
 
-std::expected<PemPtr, std::string> read_pem(const std::string& file, std::string_view what) {
-  ERR_clear_error();
-  const BioPtr bio{BIO_new_file(file.c_str(), "r")};
-  const auto no_passphrase = [](char*, int, int, void*) { return -1; };
-  PemPtr items{bio ? PEM_X509_INFO_read_bio(bio.get(), nullptr, no_passphrase, nullptr) : nullptr};
-  if (!items) return std::unexpected(fmt::format("cannot read the {} {}: {}", what, file, take_tls_error()));
-  return items;
-}
-
 void append_digest(std::string& to, const unsigned char* digest, unsigned size) {
   to.append(reinterpret_cast<const char*>(digest), size);
 }
 
 std::expected<void, std::string> add_authorities(SSL_CTX* context, X509_STORE* store, const std::string& file,
                                                  std::string& trusted) {
-  const auto items = read_pem(file, "client_ca");
-  if (!items) return std::unexpected(items.error());
+  const auto items = read_pem(file);
+  if (!items) return std::unexpected(fmt::format("cannot read the client_ca {}: {}", file, items.error()));
   bool has_root = false;
   for (int i = 0; i < sk_X509_INFO_num(items->get()); ++i) {
     X509* certificate = sk_X509_INFO_value(items->get(), i)->x509;
@@ -74,8 +59,8 @@ std::expected<void, std::string> add_authorities(SSL_CTX* context, X509_STORE* s
 }
 
 std::expected<void, std::string> add_lists(X509_STORE* store, const std::string& file, std::string& trusted) {
-  const auto items = read_pem(file, "client_crl");
-  if (!items) return std::unexpected(items.error());
+  const auto items = read_pem(file);
+  if (!items) return std::unexpected(fmt::format("cannot read the client_crl {}: {}", file, items.error()));
   bool any = false;
   for (int i = 0; i < sk_X509_INFO_num(items->get()); ++i) {
     X509_CRL* list = sk_X509_INFO_value(items->get(), i)->crl;

@@ -7,6 +7,7 @@
 
 #include "auth/digest.hpp"
 #include "proxy/client_certificates.hpp"
+#include "proxy/pem.hpp"
 
 namespace mcgate::proxy {
 
@@ -20,12 +21,35 @@ std::string take_tls_error() {
 
 namespace {
 
+// The file's first certificate is ours, the others lead from it to an authority.
+std::expected<void, std::string> use_certificates(SSL_CTX* ctx, const std::string& file) {
+  const auto items = read_pem(file);
+  if (!items) return std::unexpected(items.error());
+  bool any = false;
+  for (int i = 0; i < sk_X509_INFO_num(items->get()); ++i) {
+    X509* certificate = sk_X509_INFO_value(items->get(), i)->x509;
+    if (certificate == nullptr) continue;
+    const long used =
+        any ? SSL_CTX_add1_chain_cert(ctx, certificate) : SSL_CTX_use_certificate(ctx, certificate);
+    if (used != 1) return std::unexpected(take_tls_error());
+    any = true;
+  }
+  if (!any) return std::unexpected("it holds none");
+  return {};
+}
+
+std::expected<void, std::string> use_key(SSL_CTX* ctx, const std::string& file) {
+  const auto key = read_pem_key(file);
+  if (!key) return std::unexpected(key.error());
+  if (SSL_CTX_use_PrivateKey(ctx, key->get()) != 1) return std::unexpected(take_tls_error());
+  return {};
+}
+
 std::expected<void, std::string> load_certificate(SSL_CTX* ctx, const conf::Tls& tls) {
-  if (SSL_CTX_use_certificate_chain_file(ctx, tls.certificate.c_str()) != 1)
-    return std::unexpected(
-        fmt::format("cannot use the certificate {}: {}", tls.certificate, take_tls_error()));
-  if (SSL_CTX_use_PrivateKey_file(ctx, tls.key.c_str(), SSL_FILETYPE_PEM) != 1)
-    return std::unexpected(fmt::format("cannot use the key {}: {}", tls.key, take_tls_error()));
+  if (const auto used = use_certificates(ctx, tls.certificate); !used)
+    return std::unexpected(fmt::format("cannot use the certificate {}: {}", tls.certificate, used.error()));
+  if (const auto used = use_key(ctx, tls.key); !used)
+    return std::unexpected(fmt::format("cannot use the key {}: {}", tls.key, used.error()));
   if (SSL_CTX_check_private_key(ctx) != 1)
     return std::unexpected(fmt::format("the key {} does not belong to the certificate {}: {}", tls.key,
                                        tls.certificate, take_tls_error()));
@@ -70,8 +94,6 @@ std::expected<ListenerTls, std::string> make_tls(const conf::Tls& tls, std::stri
   // Resumption by tickets alone: they need no memory here, and their keys live and die with this context.
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(ctx, 1);
-  // A key under a passphrase is an error, not a question on some terminal.
-  SSL_CTX_set_default_passwd_cb(ctx, [](char*, int, int, void*) { return -1; });
   if (const auto loaded = load_certificate(ctx, tls); !loaded) return std::unexpected(loaded.error());
   rehearse(ctx);
 
