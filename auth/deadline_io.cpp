@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdint>
@@ -12,8 +13,35 @@
 namespace mcgate::auth {
 namespace {
 
+thread_local int stop_fd = -1;
+
 std::unexpected<std::string> failure(int error) {
   return std::unexpected{std::generic_category().message(error)};
+}
+
+std::unexpected<std::string> too_late() {
+  return std::unexpected{std::string{"it has not answered in time"}};
+}
+
+// For poll(): 0 if it is over.
+int milliseconds_until(Deadline deadline) {
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+  return static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX));
+}
+
+// Whether the socket, or none (-1), has become ready for `event` by then.
+std::expected<bool, std::string> ready_by(Deadline deadline, int fd, short event) {
+  while (const int left = milliseconds_until(deadline)) {
+    std::array polled{pollfd{.fd = fd, .events = event, .revents = 0},
+                      pollfd{.fd = stop_fd, .events = POLLIN, .revents = 0}};
+    const int ready = ::poll(polled.data(), polled.size(), left);
+    if (ready < 0 && errno != EINTR) return failure(errno);
+    if (ready <= 0) continue;
+    if (polled[1].revents != 0) return std::unexpected{std::string{"nobody waits for it any more"}};
+    return true;
+  }
+  return false;
 }
 
 // After a call that has failed with `error`: until it is worth another try.
@@ -24,21 +52,20 @@ std::expected<void, std::string> try_again(int error, int fd, short event, Deadl
 
 }  // namespace
 
-int milliseconds_until(Deadline deadline) {
-  const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-  return static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX));
+void stop_waiting_when_readable(int fd) {
+  stop_fd = fd;
+}
+
+std::expected<void, std::string> pause(std::chrono::milliseconds span, Deadline deadline) {
+  const auto waited = ready_by(std::min(deadline, std::chrono::steady_clock::now() + span), -1, 0);
+  if (!waited) return std::unexpected{waited.error()};
+  return std::chrono::steady_clock::now() < deadline ? std::expected<void, std::string>{} : too_late();
 }
 
 std::expected<void, std::string> wait_for(int fd, short event, Deadline deadline) {
-  for (;;) {
-    const int left = milliseconds_until(deadline);
-    pollfd polled{.fd = fd, .events = event, .revents = 0};
-    const int ready = left > 0 ? ::poll(&polled, 1, left) : 0;
-    if (ready > 0) return {};
-    if (ready == 0) return std::unexpected{std::string{"it has not answered in time"}};
-    if (errno != EINTR) return failure(errno);
-  }
+  const auto ready = ready_by(deadline, fd, event);
+  if (!ready) return std::unexpected{ready.error()};
+  return *ready ? std::expected<void, std::string>{} : too_late();
 }
 
 std::expected<void, std::string> send_all(int fd, std::string_view bytes, Deadline deadline) {

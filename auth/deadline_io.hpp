@@ -13,8 +13,12 @@ namespace mcgate::auth {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-// For poll(): 0 if it is over.
-int milliseconds_until(Deadline deadline);
+// From now on whatever this thread waits for here is over, with an error, once `fd` is readable; -1, as at
+// first, is nothing. A property of the thread, as what waits knows nothing of who may want to end it.
+void stop_waiting_when_readable(int fd);
+
+// For so long, if the deadline is no earlier; the error is that it is over.
+std::expected<void, std::string> pause(std::chrono::milliseconds span, Deadline deadline);
 
 // Until the socket is ready for `event`, POLLIN or POLLOUT.
 std::expected<void, std::string> wait_for(int fd, short event, Deadline deadline);

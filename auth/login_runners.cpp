@@ -1,10 +1,13 @@
 #include "auth/login_runners.hpp"
 
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <utility>
+
+#include "auth/deadline_io.hpp"
 
 namespace mcgate::auth {
 namespace {
@@ -13,7 +16,8 @@ constexpr int kNice = 10;
 
 }  // namespace
 
-LoginRunners::LoginRunners(std::size_t threads, std::size_t queue) : bound_{queue} {
+LoginRunners::LoginRunners(std::size_t threads, std::size_t queue)
+    : bound_{queue}, ended_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {
   threads_.reserve(threads);
   for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
 }
@@ -26,8 +30,10 @@ LoginRunners::~LoginRunners() {
     dropped.swap(waiting_);
   }
   wake_.notify_all();
+  ::eventfd_write(ended_, 1);  // to those who wait for somebody else's answer
   dropped.clear();
   threads_.clear();  // joins
+  ::close(ended_);
 }
 
 bool LoginRunners::submit(const PeerPlace& who, std::weak_ptr<const void> wanted, Job&& job) {
@@ -48,6 +54,7 @@ void LoginRunners::run() {
   // Deriving keys must not take the processor from those who are served. On Linux this is of the thread
   // alone.
   ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
+  stop_waiting_when_readable(ended_);
   while (true) {
     Job job;
     std::vector<Job> unwanted;

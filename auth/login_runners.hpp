@@ -22,7 +22,7 @@ class LoginRunners {
   using Job = std::move_only_function<void()>;  // does the work and posts its result by itself
 
   LoginRunners(std::size_t threads, std::size_t queue);
-  ~LoginRunners();  // drops what waits, joins what runs
+  ~LoginRunners();  // drops what waits, joins what runs, which gets no answer from elsewhere any more
   LoginRunners(const LoginRunners&) = delete;
   LoginRunners& operator=(const LoginRunners&) = delete;
 
@@ -41,6 +41,7 @@ class LoginRunners {
   Job next(std::vector<Job>& unwanted);
 
   const std::size_t bound_;
+  const int ended_;   // an eventfd, readable when the runners end; without one, they wait for their deadlines
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
   std::unordered_map<PeerPlace, std::deque<Entry>, PeerPlace::Hash> waiting_;  // none is empty

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -23,7 +22,7 @@ namespace {
 // The longest answer, as of libsasl2's own client.
 constexpr std::size_t kMaxAnswer = 1024;
 // How often a full queue is tried anew, which nothing tells about.
-constexpr int kRetryMilliseconds = 10;
+constexpr std::chrono::milliseconds kRetry{10};
 
 // One connection for one question.
 class Connection {
@@ -47,8 +46,8 @@ class Connection {
     // A Unix socket connects at once or, while too many wait there already, not at all.
     while (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
       if (errno != EAGAIN && errno != EINTR) return failure("connecting to", std::strerror(errno));
-      if (milliseconds_until(deadline_) == 0) return failure("connecting to", "it has not answered in time");
-      ::poll(nullptr, 0, kRetryMilliseconds);
+      if (const auto paused = pause(kRetry, deadline_); !paused)
+        return failure("connecting to", paused.error());
     }
     return {};
   }

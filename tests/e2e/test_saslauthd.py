@@ -320,7 +320,9 @@ class NoSaslauthd(SaslauthdCase):
             with self.subTest(answer=answer[:16]):
                 self.assertEqual(self.login_where_it_answers(answer)[1], expected)
 
-    def test_its_queue_is_full(self):
+    @contextlib.contextmanager
+    def full_queue(self):
+        """Of somebody who listens; and how many are in it."""
         with self.listening(0) as listening, contextlib.ExitStack() as others:
             waiting = 0
             with contextlib.suppress(BlockingIOError):
@@ -329,14 +331,37 @@ class NoSaslauthd(SaslauthdCase):
                     other.setblocking(False)
                     other.connect(self.saslauthd.path)
                     waiting += 1
-            connection = self.connect()
-            connection.send(text_login(*DAVE))
-            self.assertEqual(select.select([connection.socket], [], [], 0.3)[0], [], "it does not wait")
+            yield listening, waiting
+
+    def ask(self):
+        connection = self.connect()
+        connection.send(text_login(*DAVE))
+        return connection
+
+    def assert_waits(self, connection):
+        self.assertEqual(select.select([connection.socket], [], [], 0.3)[0], [], "it does not wait")
+
+    def test_its_queue_is_full(self):
+        with self.full_queue() as (listening, waiting):
+            connection = self.ask()
+            self.assert_waits(connection)
             for _ in range(waiting):
                 listening.accept()[0].close()
             with listening.accept()[0] as asking:
                 asking.sendall(b"\0\2OK")
                 self.assertEqual(connection.line(), b"STORED")
+
+    # stop() waits for half of the minute that saslauthd has.
+    def test_the_end_waits_for_no_answer(self):
+        with self.listening(8) as listening:
+            self.ask()
+            with listening.accept()[0]:
+                self.gate.stop()
+
+    def test_the_end_waits_for_no_place_in_its_queue(self):
+        with self.full_queue():
+            self.assert_waits(self.ask())
+            self.gate.stop()
 
 
 if __name__ == "__main__":
