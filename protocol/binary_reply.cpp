@@ -139,12 +139,13 @@ ReplyResult read_binary_reply(std::string_view input, Expected& expected, std::s
   if (input.size() < total) return ReplyNeedsMore{total};
   const std::string_view body = input.substr(kHeaderBytes, header.body_bytes);
   if (!right_body(kind, header, body, expected)) return ReplyPoisoned{"another key, or no text"};
+  const bool goes_on =
+      kStatistics.contains(expected.caller.command) && kind == Body::Success && header.body_bytes > 0;
+  if (goes_on && !count_statistic(expected, total)) return kEndlessStatistics;
   if (!silenced(expected.caller, status)) append_packet(header, body, expected, out);
-  if (kStatistics.contains(expected.caller.command) && kind == Body::Success && header.body_bytes > 0) {
-    expected.began = true;
-    return ReplyPart{total};
-  }
-  return ReplyEnd{total};
+  if (!goes_on) return ReplyEnd{total};
+  expected.began = true;
+  return ReplyPart{total};
 }
 
 }  // namespace mcgate::protocol

@@ -96,6 +96,7 @@ void expect(const Request& request, std::uint32_t sequence, const Version& backe
   expected.meta_key_sent = request.meta_key_sent;
   expected.hides_tokens = !request.may_recache;
   expected.began = false;
+  expected.statistics = 0;
   expected.line_goes_on = false;
   expected.window_goes_on = false;
 }

@@ -18,6 +18,9 @@ namespace mcgate::protocol {
 // The longest value, and the longest line of any other kind with its end, that a reply may have, in bytes.
 inline constexpr std::size_t kMaxReplyValue = 134'217'728;
 inline constexpr std::size_t kMaxReplyLine = 8192;
+// The most that all statistics of one reply may come to, in bytes: `stats conns` has some 200 for each of
+// memcached's connections.
+inline constexpr std::size_t kMaxReplyStatistics = 67'108'864;
 
 // What one request in flight may be answered with.
 struct Expected {
@@ -32,6 +35,7 @@ struct Expected {
   std::string meta_key_sent;         // the key as the client wrote it, for `k`
   bool hides_tokens = false;         // mg: W, X and Z are kept from the client
   bool began = false;                // some part of the reply has been read
+  std::size_t statistics = 0;        // bytes of them that have been read
   // A get whose line holds the keys of further requests behind its own, all keys of the line distinct: its
   // reply ends (with ReplyEnd{0}) where a VALUE is not its own, or before the line's END.
   bool line_goes_on = false;

@@ -79,6 +79,12 @@ bool free_of_controls(std::string_view text) {
   });
 }
 
+bool count_statistic(Expected& expected, std::size_t bytes) {
+  if (bytes > kMaxReplyStatistics - expected.statistics) return false;
+  expected.statistics += bytes;
+  return true;
+}
+
 bool may_fail_with(Command command, std::string_view text) {
   const bool of_client = text.starts_with("CLIENT_ERROR ");
   // Proxies that may stand behind us in memcached's place have failures and texts of their own.

@@ -35,6 +35,10 @@ bool free_of_controls(std::string_view text);
 // disagree about where a request begins.
 bool may_fail_with(Command command, std::string_view text);
 
+// Counts one more statistic of the reply, of that many bytes; false, and not counted, if they are too many.
+bool count_statistic(Expected& expected, std::size_t bytes);
+inline constexpr ReplyPoisoned kEndlessStatistics{"endless statistics"};
+
 // The readers, by the shape of the reply. All have the contract of read_reply().
 ReplyResult read_line_reply(std::string_view input, const Expected& expected, std::string& out);
 ReplyResult read_values_reply(std::string_view input, Expected& expected, std::string& out);

@@ -60,6 +60,7 @@ ReplyResult read_stats_reply(std::string_view input, Expected& expected, std::st
   if (!line) return line.error();
   const Command command = expected.caller.command;
   if (stat_line(command, line->text)) {
+    if (!count_statistic(expected, line->bytes.size())) return kEndlessStatistics;
     expected.began = true;
     out += line->bytes;
     return ReplyPart{line->bytes.size()};

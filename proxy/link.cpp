@@ -211,7 +211,6 @@ std::optional<std::size_t> Link::read_replies(std::string_view input) {
       fail(LinkFailure::Poisoned, poisoned->reason);
       return std::nullopt;
     }
-    pending.sent_at = worker_.now();
     if (const auto* end = std::get_if<protocol::ReplyEnd>(&result)) {
       used += end->consumed;
       const std::size_t keys = pending.keys;
@@ -227,6 +226,7 @@ std::optional<std::size_t> Link::read_replies(std::string_view input) {
     } else {
       const std::size_t consumed = std::get<protocol::ReplyPart>(result).consumed;
       used += consumed;
+      if (!must_be_quick(pending.expected)) pending.sent_at = worker_.now();
       if (session != nullptr) session->on_reply_part(consumed);
     }
     if (state_ != State::Ready) return std::nullopt;  // closed by what the session did
@@ -269,6 +269,10 @@ void Link::close(protocol::Refusal refusal) {
   } else if (Session* session = worker_.session(*lessee_)) {
     session->on_lease_over();
   }
+}
+
+bool Link::must_be_quick(const protocol::Expected& expected) const {
+  return !lessee_ && protocol::row(expected.caller.command).reply == protocol::ReplyShape::Stats;
 }
 
 bool Link::must_progress() const {

@@ -79,6 +79,9 @@ class Link {
   void end_line();
   // The worker is to flush it when the turn ends.
   void mark();
+  // Whether the time that a reply may take is for all of it, not for each of its parts: of statistics there
+  // is no saying how many will come, and all others wait behind them.
+  bool must_be_quick(const protocol::Expected& expected) const;
   // Whether silence is a failure: not of a watch, nor while we do not read.
   bool must_progress() const;
 

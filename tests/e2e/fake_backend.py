@@ -50,7 +50,13 @@ class Drip(bytes):
     """A reply that comes byte by byte, each when the one before has been taken."""
 
 
+class Endless(bytes):
+    """A part of a reply that comes again and again, as long as it is read."""
+
+
 def send(connection, answer):
+    while isinstance(answer, Endless):
+        connection.sendall(answer)
     if not isinstance(answer, Drip):
         connection.sendall(answer)
         return

@@ -6,8 +6,8 @@ import unittest
 
 import harness
 import wire
-from fake_backend import binary_reply as binary, opaque_of
-from upstream_case import UNAVAILABLE, FakeCase
+from fake_backend import Drip, Endless as EndlessReply, binary_reply as binary, opaque_of
+from upstream_case import TIMED_OUT, UNAVAILABLE, FakeCase
 from wire import TEMPORARY_FAILURE, packet
 
 FLAGS = b"\0\0\0\0"
@@ -127,6 +127,68 @@ class Poison(FakeCase):
             client.send(b"get key%d\r\n" % number)
         for client in clients:
             self.assertIn(client.line(), (UNAVAILABLE, b"END"))
+
+
+STATISTICS = {  # by dialect: a request for them, and one of the reply, of that value
+    "text": (b"stats\r\n", lambda r, value: b"STAT a " + value + b"\r\n"),
+    "binary": (packet("stat"), lambda r, value: binary(r, key=b"a", value=value)),
+}
+
+
+@harness.needs_mcgate
+class Endless(FakeCase):
+    """Statistics without end: who waits behind them gets an error, and service again."""
+
+    def ask(self, asker, neighbour, dialect, reply):
+        """Lets one ask for statistics, and then another for a key; the reply comes once both are on the link."""
+        both = threading.Event()
+        self.addCleanup(both.set)
+
+        def lie(request):
+            both.wait(wire.TIMEOUT)
+            return reply(request)
+        self.lie = lie
+        # What mcgate answers at once comes with each, so that it is known when they are.
+        if dialect == "binary":
+            asker.send(packet("noop") + STATISTICS[dialect][0])
+            self.assertEqual(asker.packet().status, 0)
+            neighbour.send(packet("noop") + packet("get", b"a"))
+            self.assertEqual(neighbour.packet().status, 0)
+        else:
+            asker.send(b"nonsense\r\n" + STATISTICS[dialect][0])
+            self.assertEqual(asker.line(), b"ERROR")
+            neighbour.send(b"nonsense\r\nget a\r\n")
+            self.assertEqual(neighbour.line(), b"ERROR")
+        both.set()
+
+    def answer_to(self, neighbour, dialect):
+        return neighbour.packet().value if dialect == "binary" else neighbour.line()
+
+    def check(self, dialect, reply, told, reason):
+        with self.gate.connect() as asker, self.gate.connect() as neighbour:
+            self.ask(asker, neighbour, dialect, reply)
+            self.assertEqual(self.answer_to(neighbour, dialect), told)
+            self.gate.process.wait_for(rf"event=upstream_down .*dialect={dialect} .*{reason}")
+            self.wait_until_up(2, dialect)
+            neighbour.send(packet("get", b"a") if dialect == "binary" else b"get a\r\n")
+            self.assertEqual(self.answer_to(neighbour, dialect), b"Not found" if dialect == "binary" else b"END")
+
+    def test_at_full_speed(self):
+        self.start(upstream_options={"reply_timeout_seconds": 600})
+        for dialect, told in (("text", UNAVAILABLE), ("binary", b"Upstream unavailable")):
+            with self.subTest(dialect=dialect):
+                one = STATISTICS[dialect][1]
+                self.check(dialect, lambda request, one=one: EndlessReply(one(request, b"b" * 1000) * 100), told,
+                           "endless statistics")
+
+    def test_bit_by_bit(self):
+        """No pause is longer than a reply may take, and yet it does not come in time."""
+        self.start(upstream_options={"reply_timeout_seconds": 1})
+        for dialect, told in (("text", TIMED_OUT), ("binary", b"Upstream timed out")):
+            with self.subTest(dialect=dialect):
+                one = STATISTICS[dialect][1]
+                self.check(dialect, lambda request, one=one: Drip(one(request, b"b") * 100_000), told,
+                           r"upstream\.reply_timeout_seconds")
 
 
 @harness.needs_mcgate

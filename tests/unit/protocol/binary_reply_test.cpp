@@ -209,6 +209,13 @@ TEST_CASE("binary statistics are packets until an empty one") {
   detail.caller.command = Command::StatsDetail;
   CHECK(feed(reply, detail).came == ToEnd);
 
+  Expected nearly_too_many = for_binary(Opcode::Stat, "");
+  nearly_too_many.statistics =
+      kMaxReplyStatistics - wire(pid, kSequence).size() - wire(nothing, kSequence).size();
+  CHECK(feed(reply, nearly_too_many).came == ToEnd);
+  ++nearly_too_many.statistics;
+  CHECK(feed(reply, nearly_too_many).came == ToPoison);
+
   const std::string mixed = wire(pid, kSequence) + wire(pid, kSequence + 1);
   CHECK(feed(mixed, for_binary(Opcode::Stat, "")).came == ToPoison);
 }

@@ -291,6 +291,15 @@ TEST_CASE("a line has an end, and soon") {
   }
 }
 
+TEST_CASE("statistics have an end") {
+  const std::string reply = "STAT pid 1\r\nEND\r\n";
+  Expected expected = expecting(Stats, Dialect::Text, "");
+  expected.statistics = kMaxReplyStatistics - std::string_view{"STAT pid 1\r\n"}.size();
+  CHECK(feed(reply, expected).came == ToEnd);
+  ++expected.statistics;
+  CHECK(feed(reply, expected).came == ToPoison);
+}
+
 TEST_CASE("expect() notes what a reply has to prove") {
   Request request;
   request.caller = {MetaGet, Dialect::Meta, true, 0, 0};
@@ -302,6 +311,7 @@ TEST_CASE("expect() notes what a reply has to prove") {
   expected.meta_flags = "old";
   expected.next_key = 3;
   expected.began = true;
+  expected.statistics = 1;
   expect(request, 7, {1, 6, 45}, expected);
   CHECK(expected.caller.command == MetaGet);
   CHECK(expected.caller.quiet);
@@ -312,6 +322,7 @@ TEST_CASE("expect() notes what a reply has to prove") {
   CHECK(expected.meta_key_sent == "YQ==");
   CHECK(expected.next_key == 0);
   CHECK_FALSE(expected.began);
+  CHECK(expected.statistics == 0);
 }
 
 struct ProbeRow {
