@@ -36,7 +36,6 @@ Worker::Worker(std::uint32_t number, Shared& shared, std::shared_ptr<const Snaps
       snapshot_{std::move(snapshot)},
       inbox_{std::make_shared<Inbox>()},
       base_{make_base()},
-      jitter_{std::random_device{}()},
       client_log_{kClientLinesPerSecond},
       bound_log_(kBounds, RateLimit{kBoundLinesPerSecond}),
       reserve_{open_reserve()},

@@ -9,7 +9,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <random>
 #include <span>
 #include <string>
 #include <vector>
@@ -97,7 +96,6 @@ class Worker {
     return *now_;
   }
   Observed& observed() { return observed_; }
-  std::mt19937& jitter() { return jitter_; }
   protocol::Request& request() { return request_; }
   std::span<char> raw() { return raw_; }
   std::span<char> plain() { return plain_; }
@@ -172,7 +170,6 @@ class Worker {
   bool stopped_ = false;
   Clock::time_point drain_by_;
   std::optional<Clock::time_point> now_;
-  std::mt19937 jitter_;
   RateLimit client_log_;
   std::vector<RateLimit> bound_log_;  // by Bound: none takes another's lines
   Fd reserve_;                        // given up for a moment to tell a newcomer that there are none left
