@@ -37,14 +37,17 @@ void keep_freed_memory() {
   ::mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
 }
 
-// One descriptor a session and those for ourselves; the error says what to do.
+// One descriptor a session, and those for ourselves; the error says what to do.
 std::expected<void, std::string> want_descriptors(const conf::Config& config, std::uint32_t workers) {
-  constexpr rlim_t kProcess = 32;   // log, certificates, libraries
+  constexpr rlim_t kProcess = 32;   // log, audit trail, certificates, libraries
   constexpr rlim_t kEventLoop = 8;  // epoll, inbox, what libevent opens
   const rlim_t per_worker =
       kEventLoop + config.listeners.size() + 2 * rlim_t{config.upstream.links} + config.limits.streams;
   const rlim_t admin = config.admin ? 1 + Admin::kConnections : 0;
-  const rlim_t wanted = config.limits.sessions + kProcess + admin + workers * per_worker;
+  const rlim_t socket_files = config.listeners.size() + 1;  // see hold_socket_files()
+  const rlim_t questions = config.login.saslauthd_runners;  // each has a socket to saslauthd
+  const rlim_t wanted =
+      config.limits.sessions + kProcess + admin + socket_files + questions + workers * per_worker;
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   if (limit.rlim_cur >= wanted) return {};

@@ -1,6 +1,7 @@
 """Each bound of the configuration: what happens to who reaches it, that it is counted and logged by its key, and that
 nobody else is hurt."""
 
+import contextlib
 import os
 import re
 import resource
@@ -300,6 +301,28 @@ class Descriptors(BoundsCase):
         self.assertLessEqual(hits(metrics, "descriptors"), 20)
         self.assertLessEqual(hits(metrics, "descriptors"), elapsed / 0.1 + 3)
         self.assertEqual(self.admin.get("/readyz")[0], 200)
+
+    def test_enough_for_all_that_may_be_open_at_once(self):
+        """All sessions, and a question to saslauthd for many of them, beside what mcgate needs for itself."""
+        runners, sessions = 120, 150
+        path = harness.fresh_path(".mux")
+        dave = {"name": "dave", "password_source": "saslauthd"}
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with socket.socket(socket.AF_UNIX) as saslauthd, contextlib.ExitStack() as questions:
+            saslauthd.settimeout(wire.TIMEOUT)
+            saslauthd.bind(path)
+            saslauthd.listen(8)
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))  # so that it asks for just what it needs
+                self.start([harness.unix_listener()], users=[*harness.users(), dave], limits={"sessions": sessions},
+                           login={"saslauthd": path, "saslauthd_timeout_seconds": 60, "saslauthd_runners": runners})
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+            for _ in range(runners):
+                self.connect().send(text_login(b"dave", b"x"))
+                questions.enter_context(saslauthd.accept()[0])
+            for client in [self.serving() for _ in range(sessions - runners)]:
+                self.assertEqual(client.get(b"alice:none"), None)
 
     def run_with(self, files, sessions):
         """mcgate, unable to raise the limit of open files over `files`: (exit status, its log)."""
