@@ -39,15 +39,22 @@ RefusalTexts texts(Refusal refusal, DeniedStatus denied) {
     case Refusal::ConnectionsLimit:
       return {"CLIENT_ERROR limit exceeded: connections\r\n", static_cast<Status>(denied),
               "Limit exceeded: connections"};
-    case Refusal::Busy:
-      return {"SERVER_ERROR too many streams or log-ins\r\n", Status::Busy, "Too many streams or log-ins"};
+    case Refusal::TooManyStreams:
+      return {"SERVER_ERROR too many streams\r\n", Status::Busy, "Too many streams"};
+    case Refusal::TooManyLogins:
+      return {"CLIENT_ERROR too many log-ins wait, try again later\r\n", Status::Busy,
+              "Too many log-ins wait, try again later"};
+    case Refusal::LoginUnchecked:
+      return {"CLIENT_ERROR log-ins cannot be checked now, try again later\r\n", Status::Busy,
+              "Log-ins cannot be checked now, try again later"};
   }
   return {"SERVER_ERROR\r\n", Status::TemporaryFailure, "Refused"};
 }
 
 bool is_login(Refusal refusal) {
   return refusal == Refusal::Unauthenticated || refusal == Refusal::AuthenticationFailure ||
-         refusal == Refusal::BadLoginToken || refusal == Refusal::ConnectionsLimit;
+         refusal == Refusal::BadLoginToken || refusal == Refusal::ConnectionsLimit ||
+         refusal == Refusal::TooManyLogins || refusal == Refusal::LoginUnchecked;
 }
 
 // Whether the caller's protocol leaves a quiet request's refusal unsaid.

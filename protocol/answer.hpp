@@ -23,7 +23,10 @@ enum class Refusal : std::uint8_t {
   RequestsLimit,
   BytesLimit,
   ConnectionsLimit,
-  Busy,  // SERVER_ERROR too many streams or log-ins; binary 0x85
+  TooManyStreams,  // SERVER_ERROR too many streams; binary 0x85 Too many streams
+  // Of a log-in that nobody has judged. text: CLIENT_ERROR, as memcached's own log-in answers; binary: 0x85
+  TooManyLogins,   // too many log-ins wait, try again later
+  LoginUnchecked,  // log-ins cannot be checked now, try again later
 };
 
 // The binary status of AccessDenied: 0x20 unless configured to 0x24.

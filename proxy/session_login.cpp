@@ -95,7 +95,7 @@ void Session::begin(LoginAttempt attempt) {
   log_throttled(attempt.user(), wait);
   if (!wait) {
     become_nobody();
-    refuse(attempt.caller, Refusal::Busy);
+    refuse(attempt.caller, Refusal::TooManyLogins);
     return;
   }
   EventPtr turn = make_event<&Session::on_turn>(worker_.base(), -1, 0, this);
@@ -112,7 +112,7 @@ void Session::on_turn() {
   } else {
     // Begun under a configuration that no longer holds.
     become_nobody();
-    refuse(attempt.caller, Refusal::Busy);
+    refuse(attempt.caller, Refusal::LoginUnchecked);
   }
   worker_.mark(id_);
 }
@@ -152,7 +152,7 @@ void Session::submit(LoginAttempt attempt, bool had_turn) {
   if (runners.submit(auth::PeerPlace{peer_}, wanted, std::move(job))) return;
   reached(Bound::LoginQueue);
   become_nobody();
-  refuse(caller, Refusal::Busy);
+  refuse(caller, Refusal::TooManyLogins);
 }
 
 bool Session::log_in_text(const protocol::Request& request) {
@@ -241,7 +241,7 @@ void Session::on_login_result(LoginResult done) {
   if (done.attempt.directory != worker_.snapshot().directory) {
     // By a configuration that no longer holds: it may have been by a secret that is gone.
     become_nobody();
-    refuse(caller, Refusal::Busy);
+    refuse(caller, Refusal::LoginUnchecked);
   } else if (!done.result) {
     begin(std::move(done.attempt));
   } else if (auto* challenge = std::get_if<auth::Challenge>(&done.result->outcome)) {
@@ -348,7 +348,7 @@ void Session::log_throttled(std::string_view user, std::optional<std::chrono::mi
 
 void Session::on_refused(const protocol::Caller& caller, const auth::Refused& refused) {
   fail_login(refused);
-  refuse(caller, refused.unjudged ? Refusal::Busy : Refusal::AuthenticationFailure);
+  refuse(caller, refused.unjudged ? Refusal::LoginUnchecked : Refusal::AuthenticationFailure);
   if (too_many_failures()) close_after_answers(Ending::Logins);
 }
 

@@ -286,7 +286,7 @@ bool Session::stream(const protocol::Request& request) {
   Link* link = worker_.lease(id_, request);
   if (link == nullptr) {
     reached(Bound::Streams);
-    refuse(request.caller, Refusal::Busy);
+    refuse(request.caller, Refusal::TooManyStreams);
     return true;
   }
   queue_.ask(1);

@@ -24,7 +24,7 @@ DAVE = (b"dave", b"dave's \"own\\ one")
 ERIN = (b"erin@example.org", b"erin's")
 ERINS_OLD = b"kept in the file"
 BUSY = 0x85
-BUSY_TEXT = b"SERVER_ERROR too many streams or log-ins"
+UNCHECKED = b"CLIENT_ERROR log-ins cannot be checked now, try again later"
 ROLES = {"web": {"allow": [{"commands": ["*"], "keys": ["web:*"]}]}}
 
 
@@ -198,7 +198,7 @@ class Asked(SaslauthdCase):
     def test_gone_and_back(self):
         self.saslauthd.stop()
         connection = self.connect()
-        self.assertEqual(connection.login(*DAVE), BUSY_TEXT)
+        self.assertEqual(connection.login(*DAVE), UNCHECKED)
         self.assertEqual(connection.ask(b"get web:k\r\n"), UNAUTHENTICATED)
         self.assertEqual(self.connect().sasl_plain(*DAVE).status, BUSY)
         self.gate.process.wait_for('event=login_refused user=dave reason="saslauthd cannot be asked: connecting to ', 2)
@@ -268,7 +268,7 @@ class HungForLong(SaslauthdCase):
     def test_the_deadline_and_what_comes_after(self):
         self.saslauthd.hang()
         for _ in range(3):  # which do not count as guesses
-            self.assertEqual(self.connect().login(*DAVE), BUSY_TEXT)
+            self.assertEqual(self.connect().login(*DAVE), UNCHECKED)
         self.gate.process.wait_for('reason="saslauthd cannot be asked: .* has not answered in time"', count=3)
         self.saslauthd.stop()
         self.saslauthd.start()
@@ -280,7 +280,7 @@ class HungForLong(SaslauthdCase):
         self.gate.process.wait_for("event=login_delayed user=dave")
 
 
-class NoSaslauthd(SaslauthdCase):
+class NoSaslauthdCase(SaslauthdCase):
     """Something else at its place."""
 
     def setUp(self):
@@ -296,6 +296,13 @@ class NoSaslauthd(SaslauthdCase):
             listening.listen(backlog)
             yield listening
 
+    def ask(self):
+        connection = self.connect()
+        connection.send(text_login(*DAVE))
+        return connection
+
+
+class NoSaslauthd(NoSaslauthdCase):
     def login_where_it_answers(self, answer):
         with self.listening(8) as listening:
             connection = self.connect()
@@ -311,7 +318,7 @@ class NoSaslauthd(SaslauthdCase):
                        b"\4\1OK " + b"x" * 1022, b"\xff\xffOK " + b"x" * 65532):
             with self.subTest(answer=answer[:16]):
                 connection, said = self.login_where_it_answers(answer)
-                self.assertEqual(said, BUSY_TEXT)
+                self.assertEqual(said, UNCHECKED)
                 self.assertEqual(connection.ask(b"get web:k\r\n"), UNAUTHENTICATED)
 
     def test_what_it_says_beside_the_word(self):
@@ -332,11 +339,6 @@ class NoSaslauthd(SaslauthdCase):
                     other.connect(self.saslauthd.path)
                     waiting += 1
             yield listening, waiting
-
-    def ask(self):
-        connection = self.connect()
-        connection.send(text_login(*DAVE))
-        return connection
 
     def assert_waits(self, connection):
         self.assertEqual(select.select([connection.socket], [], [], 0.3)[0], [], "it does not wait")
@@ -362,6 +364,23 @@ class NoSaslauthd(SaslauthdCase):
         with self.full_queue():
             self.assert_waits(self.ask())
             self.gate.stop()
+
+
+class FullQueue(NoSaslauthdCase):
+    LOGIN = {"saslauthd_runners": 1, "queue": 2}
+
+    def test_who_finds_no_room_is_told(self):
+        with self.listening(8) as listening:
+            self.ask()
+            with listening.accept()[0]:
+                waiting = [self.ask() for _ in range(2)]  # half of the queue is one place's
+                told, = select.select([each.socket for each in waiting], [], [], wire.TIMEOUT)[0]
+                refused, = (each for each in waiting if each.socket is told)
+                self.assertEqual(refused.line(), b"CLIENT_ERROR too many log-ins wait, try again later")
+                self.assertEqual(refused.ask(b"get web:k\r\n"), UNAUTHENTICATED)
+                answer = self.connect().sasl_plain(*DAVE)
+                self.assertEqual((answer.status, answer.value), (BUSY, b"Too many log-ins wait, try again later"))
+                self.assertEqual(self.connect().login(*ALICE), b"STORED")
 
 
 if __name__ == "__main__":

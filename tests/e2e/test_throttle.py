@@ -55,7 +55,7 @@ class Waits(ThrottleCase):
         self.assertEqual(self.connect("127.0.0.2").login(*ALICE), b"STORED")
         self.assertEqual(self.connect("127.0.0.2").sasl_plain(*ALICE).status, 0)
         # So many may wait, and no more: the others are told at once.
-        self.assertEqual(self.connect().login(*ALICE), b"SERVER_ERROR too many streams or log-ins")
+        self.assertEqual(self.connect().login(*ALICE), b"CLIENT_ERROR too many log-ins wait, try again later")
         self.assertEqual(self.connect().sasl_plain(*ALICE).status, BUSY)
         self.assertEqual(self.connect().login(*BOB), b"STORED")
 

@@ -39,13 +39,15 @@ std::string packet(std::uint8_t opcode, std::uint16_t status, const std::string&
 }
 
 constexpr Refusal kAllRefusals[] = {
-    Refusal::Unauthenticated, Refusal::AuthenticationFailure, Refusal::AccessDenied, Refusal::Unsupported,
-    Refusal::UpstreamDown,    Refusal::UpstreamTimeout,       Refusal::Busy,         Refusal::BadLoginToken,
+    Refusal::Unauthenticated, Refusal::AuthenticationFailure, Refusal::AccessDenied,  Refusal::Unsupported,
+    Refusal::UpstreamDown,    Refusal::UpstreamTimeout,       Refusal::BadLoginToken, Refusal::TooManyStreams,
+    Refusal::TooManyLogins,   Refusal::LoginUnchecked,
 };
 
 bool about_login(Refusal refusal) {
   return refusal == Refusal::Unauthenticated || refusal == Refusal::AuthenticationFailure ||
-         refusal == Refusal::BadLoginToken;
+         refusal == Refusal::BadLoginToken || refusal == Refusal::TooManyLogins ||
+         refusal == Refusal::LoginUnchecked;
 }
 
 }  // namespace
@@ -69,8 +71,13 @@ TEST_CASE("a refusal has its line in text and meta, its status in binary") {
        "Upstream unavailable"},
       {Refusal::UpstreamTimeout, DeniedStatus::AuthError, "SERVER_ERROR upstream timed out", 0x86,
        "Upstream timed out"},
-      {Refusal::Busy, DeniedStatus::AuthError, "SERVER_ERROR too many streams or log-ins", 0x85,
-       "Too many streams or log-ins"},
+      {Refusal::TooManyStreams, DeniedStatus::AuthError, "SERVER_ERROR too many streams", 0x85,
+       "Too many streams"},
+      {Refusal::TooManyLogins, DeniedStatus::AuthError, "CLIENT_ERROR too many log-ins wait, try again later",
+       0x85, "Too many log-ins wait, try again later"},
+      {Refusal::LoginUnchecked, DeniedStatus::AuthError,
+       "CLIENT_ERROR log-ins cannot be checked now, try again later", 0x85,
+       "Log-ins cannot be checked now, try again later"},
       {Refusal::BadLoginToken, DeniedStatus::AuthError, "CLIENT_ERROR bad authentication token format", 0x20,
        "Auth failure."},
   };
