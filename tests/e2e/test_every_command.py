@@ -47,6 +47,12 @@ BINARY = {
     "sasl_list": wire.packet("sasl_list"), "sasl_auth": wire.packet("sasl_auth", b"PLAIN", b"\0all\0" + PASSWORD),
     "sasl_step": wire.packet("sasl_step", b"PLAIN", b"\0all\0" + PASSWORD),
 }
+# Of those that name a key, what may be said beside it, and left unsaid.
+MORE_TEXT = [
+    b"get other k", b"gets k other", b"set k 0 0 1 noreply\r\na", b"cas k 0 0 1 7 noreply\r\na", b"incr k 1 noreply",
+    b"delete k noreply", b"mg k", b"mg k s t f c h l k O1 v", b"mg k v q", b"mg k v N30 T30 R20", b"mg aw== b k v",
+    b"ms k 1 q k O1\r\na", b"ms k 1 ME T30\r\na", b"ms k 1 C7\r\na", b"md k q", b"md k I T30 k", b"ma k N30 J5 v t c", b"ma k q",
+]
 # A step of a log-in that was not begun proves nothing, whoever asks for it.
 ALWAYS_REFUSED = {"sasl_step"}
 # Where nobody need log in there is nothing to list; to clients that means that the server knows no log-in.
@@ -71,7 +77,7 @@ def grant(commands, keyless):
 
 def policies():
     """Users and roles: of each command one that may do it alone, and one that may do all else."""
-    roles = {"all": {"allow": [grant(["*", "admin"], False)]}, "none": {}}
+    roles = {"all": {"allow": [grant(["*", "admin"], False)]}, "none": {}, "hides": {"on_denied_read": "miss"}}
     for name, category, keys, _ in command_table():
         if category == "session":
             continue
@@ -82,6 +88,20 @@ def policies():
     secret = scram.verifier(PASSWORD)
     users = [{"name": name, "roles": [name], "secrets": [secret]} for name in roles]
     return {"users": users, "roles": roles}
+
+
+def keyed_requests():
+    """(command, dialect, request) of every command that names a key, quiet or not."""
+    for name, _, keys, dialects in command_table():
+        if keys == "none":
+            continue
+        if "text" in dialects:
+            for request in (TEXT[name], *(more for more in MORE_TEXT if more.split(b" ")[0] == name.encode())):
+                yield name, "text", request + b"\r\n"
+        if "binary" in dialects:
+            opcode = wire.OPCODE_NAMES[BINARY[name][1]]
+            for form in {opcode, opcode + "q", opcode + "k", opcode + "kq"} & wire.OPCODES.keys():
+                yield name, "binary", BINARY[name][:1] + bytes([wire.OPCODES[form]]) + BINARY[name][2:]
 
 
 @harness.needs_mcgate
@@ -142,6 +162,32 @@ class EveryCommand(unittest.TestCase):
                     connection.close()
                     seen += 1
         self.assertGreater(seen, 300)
+
+    def refusals(self, user):
+        """{(command, dialect, request): all that is answered to it and a fence}, of what that user is refused."""
+        said = {}
+        for name, dialect, request in keyed_requests():
+            asks = user or f"but-{name}"
+            connection = self.connect(dialect, user=asks)
+            fence = b"mn\r\nquit\r\n" if dialect == "text" else wire.packet("noop") + wire.packet("quit")
+            connection.send(request + fence)
+            said[name, dialect, request] = connection.rest()
+            connection.close()
+        return said
+
+    def test_a_refusal_does_not_tell_whether_the_key_exists(self):
+        with self.connect("text", user="all") as other:
+            for user in (None, "none", "hides"):
+                other.ask(b"delete k\r\n")
+                absent = self.refusals(user)
+                self.assertGreater(len(absent), 60)
+                self.assertIsNone(other.get(b"k"))
+                for value in (b"some text", b"7"):
+                    self.assertEqual(other.set(b"k", value, flags=3, exptime=1000), b"STORED")
+                    for request, said in self.refusals(user).items():
+                        with self.subTest(user=user, value=value, request=request):
+                            self.assertEqual(said, absent[request])
+                    self.assertEqual(other.get(b"k"), value)
 
     def test_no_request_here_is_of_a_command_that_is_not(self):
         there = {(dialect, name) for name, _, _, dialects in command_table() for dialect in dialects}
