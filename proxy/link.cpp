@@ -138,14 +138,24 @@ void Link::flush() {
     written_ += static_cast<std::uint64_t>(sent);
     output_.consume(static_cast<std::size_t>(sent));
   }
-  if (!congested()) {
-    for (const SessionId id : std::exchange(held_back_, {})) worker_.mark(id);
-  }
+  wake_held_back();
 }
 
 void Link::wake_when_clear(SessionId session) {
-  if (std::find(held_back_.begin(), held_back_.end(), session) == held_back_.end())
-    held_back_.push_back(session);
+  // Thousands may come, wait and go while memcached takes nothing.
+  if (held_back_.size() >= 2 * worker_.sessions())
+    std::erase_if(held_back_, [this](SessionId id) { return worker_.session(id) == nullptr; });
+  held_back_.push_back(session);
+}
+
+// Each puts what it can on the link at once: were all of them only told, all but the first few would find it
+// full again. Who has more for it than there is room for waits behind the others.
+void Link::wake_held_back() {
+  while (!held_back_.empty() && !congested()) {
+    Session* const session = worker_.session(held_back_.front());
+    held_back_.pop_front();
+    if (session != nullptr) session->on_link_clear();
+  }
 }
 
 void Link::set_reading(bool reading) {
@@ -263,7 +273,7 @@ void Link::close(protocol::Refusal refusal) {
     if (Session* session = worker_.session(pending.session))
       session->on_reply_lost(pending.expected, pending.keys, refusal, pending.begins_at < written);
   }
-  for (const SessionId id : std::exchange(held_back_, {})) worker_.mark(id);
+  wake_held_back();
   if (!lessee_) {
     schedule_retry();
   } else if (Session* session = worker_.session(*lessee_)) {

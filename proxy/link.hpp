@@ -8,6 +8,7 @@
 
 #include <bitset>
 #include <chrono>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,7 +47,8 @@ class Link {
   const std::string& version_text() const { return version_text_; }
   // More waits to be sent than the configuration allows; sessions hold back until it has gone.
   bool congested() const;
-  // Wakes the session once it has.
+  // Has the session go on once it has: each in its turn, and only as long as there is room. To be asked for
+  // once until then.
   void wake_when_clear(SessionId session);
 
   // Sends a request on behalf of a session (which counts it as asked). Requires ready().
@@ -79,6 +81,7 @@ class Link {
   void end_line();
   // The worker is to flush it when the turn ends.
   void mark();
+  void wake_held_back();
   // Whether the time that a reply may take is for all of it, not for each of its parts: of statistics there
   // is no saying how many will come, and all others wait behind them.
   bool must_be_quick(const protocol::Expected& expected) const;
@@ -131,7 +134,7 @@ class Link {
   std::vector<std::size_t> line_keys_;
   std::bitset<1024> line_has_;  // by the hashes' last bits: spares most searches of line_keys_
   Ring<Pending> pending_;
-  std::vector<SessionId> held_back_;
+  std::deque<SessionId> held_back_;  // in order; who is gone meanwhile may still be there
   bool reading_ = false;
   bool marked_ = false;
 

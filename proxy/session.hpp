@@ -62,6 +62,8 @@ class Session {
   void on_reply_lost(const protocol::Expected& expected, std::size_t keys, protocol::Refusal refusal,
                      bool was_sent);
   void on_lease_over();
+  // There is room on its link, or the link is gone.
+  void on_link_clear();
 
   // --- called by the worker
   void on_login_result(LoginResult result);
@@ -206,6 +208,8 @@ class Session {
   std::size_t window() const;
   // Takes note of how large a value was.
   void weigh(std::size_t bytes);
+  // A request waits here, since too much waits on the link, which wakes the session.
+  void await(Link& link);
 
   // A log-in is under way, and nothing else happens.
   bool logging_in() const { return in<Delayed>() || in<LoggingIn>(); }
@@ -360,6 +364,7 @@ class Session {
   std::size_t searched_ = 0;  // input bytes that hold no line end
   std::size_t swallow_ = 0;   // bytes of a refused data block still to come
   bool held_back_ = false;    // a whole request waits in the input for something else first
+  bool awaits_link_ = false;  // its link will wake it
   bool forgot_ = false;       // something was wiped that this read may have brought
   Buffer output_;
   ReplyQueue queue_{output_};

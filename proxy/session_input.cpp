@@ -126,8 +126,7 @@ std::size_t Session::serve(std::string_view input) {
       break;
     }
     if (!can_serve() || (windows_ && !send_window(*windows_))) {
-      if (queue_.load() >= worker_.snapshot().keys_in_flight)
-        worker_.counters().add<Metric::BoundHits>(1, Bound::RequestsInFlight);
+      if (queue_.load() >= worker_.snapshot().keys_in_flight) reached(Bound::RequestsInFlight);
       held_back_ = true;
       break;
     }

@@ -205,8 +205,7 @@ bool Session::forward(const protocol::Request& request) {
     return true;
   }
   if (link.congested()) {
-    worker_.counters().add<Metric::BoundHits>(1, Bound::LinkOutput);
-    link.wake_when_clear(id_);
+    await(link);
     return false;
   }
   if (!protocol::supported(request, link.version())) {
@@ -216,7 +215,7 @@ bool Session::forward(const protocol::Request& request) {
   const std::size_t most = window();
   if (queue_.in_flight() != 0 && queue_.load() + request.keys.size() > most) {
     if (queue_.load() + request.keys.size() > worker_.snapshot().keys_in_flight)
-      worker_.counters().add<Metric::BoundHits>(1, Bound::RequestsInFlight);
+      reached(Bound::RequestsInFlight);
     return false;
   }
   const bool divisible = protocol::row(request.caller.command).reply == protocol::ReplyShape::Values;
@@ -249,8 +248,7 @@ bool Session::send_window(Windows& windows) {
     return true;
   }
   if (link.congested()) {
-    worker_.counters().add<Metric::BoundHits>(1, Bound::LinkOutput);
-    link.wake_when_clear(id_);
+    await(link);
     return false;
   }
   protocol::Request& request = worker_.request();

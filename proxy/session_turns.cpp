@@ -1,6 +1,7 @@
 // What one session may take of what all share: of a turn of its worker, and of a link to memcached. Whoever
 // asks for more than that goes on when others have had theirs.
 #include <algorithm>
+#include <utility>
 
 #include "proxy/session.hpp"
 #include "proxy/worker.hpp"
@@ -30,6 +31,17 @@ void Session::weigh(std::size_t bytes) {
   const std::size_t before = heavy_bytes_ - heavy_bytes_ / 8;  // what is long ago counts less
   heavy_bytes_ = static_cast<std::uint32_t>(std::min(std::max(bytes, before), kFairBytes));
   if (heavy_bytes_ <= kLightBytes) heavy_bytes_ = 0;
+}
+
+void Session::await(Link& link) {
+  if (std::exchange(awaits_link_, true)) return;
+  reached(Bound::LinkOutput);
+  link.wake_when_clear(id_);
+}
+
+void Session::on_link_clear() {
+  awaits_link_ = false;
+  flush();
 }
 
 bool Session::has_had_its_turn() {

@@ -101,8 +101,11 @@ void Worker::count_stranger(bool one_more) {
 
 void Worker::reached(Bound bound, const auth::Peer& peer, std::string_view user) {
   counters_.add<Metric::BoundHits>(1, bound);
-  if (!bound_log_[static_cast<std::size_t>(bound)].allow(now())) return;
-  log().warning("bound_reached", {{"limit", name(bound)}, {"peer", auth::format(peer)}, {"user", user}});
+  // Who asks for much at once reaches this one all day long, and only waits.
+  const conf::LogLevel level =
+      bound == Bound::RequestsInFlight ? conf::LogLevel::Debug : conf::LogLevel::Warning;
+  if (!log().enabled(level) || !bound_log_[static_cast<std::size_t>(bound)].allow(now())) return;
+  log().write(level, "bound_reached", {{"limit", name(bound)}, {"peer", auth::format(peer)}, {"user", user}});
 }
 
 void Worker::make_room() {

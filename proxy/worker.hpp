@@ -104,6 +104,7 @@ class Worker {
   std::string& discard();
   // Null if it is gone.
   Session* session(SessionId id) const;
+  std::size_t sessions() const { return sessions_; }
   // The link that a session's requests of that dialect take.
   Link& link_for(SessionId id, protocol::Dialect dialect);
   // Gives a session a link of its own for a stream; null if all are taken.

@@ -17,6 +17,7 @@ import harness
 import wire
 from harness import PASSWORDS
 from test_proxy_protocol import LOCAL, version_1
+from upstream_case import stopped
 from wire import text_login
 
 ALICE = text_login(b"alice", PASSWORDS[b"alice"])
@@ -256,14 +257,93 @@ class Requests(BoundsCase):
 @harness.needs_mcgate
 class Waiting(BoundsCase):
     def test_requests_in_flight(self):
-        """Who asks for more waits, gets all of it, and it is no fault of anyone's."""
-        self.start(limits={"requests_in_flight": 4})
-        client = self.serving()
-        client.send(b"get alice:none\r\n" * 40)
-        for _ in range(40):
-            self.assertEqual(client.line(), b"END")
-        self.assertGreater(hits(self.admin.metrics(), "limits.requests_in_flight"), 0)
-        self.assertNotIn("bound_reached", self.gate.process.log())
+        """Who asks for more waits, gets all of it, and it is no fault of anyone's: told to who looks closely."""
+        for level in ("info", "debug"):
+            with self.subTest(level=level):
+                self.start(limits={"requests_in_flight": 4}, log={"level": level})
+                client = self.serving()
+                client.send(b"get alice:none\r\n" * 40)
+                for _ in range(40):
+                    self.assertEqual(client.line(), b"END")
+                self.assertGreater(hits(self.admin.metrics(), "limits.requests_in_flight"), 0)
+                if level == "debug":
+                    self.gate.process.wait_for("level=debug event=bound_reached limit=limits.requests_in_flight peer=.* "
+                                               "user=alice")
+                else:
+                    self.assertNotIn("bound_reached", self.gate.process.log())
+
+
+@harness.needs_mcgate
+class CongestedLink(BoundsCase):
+    """memcached takes nothing, and sessions have more for it than may wait: for most of them the link is full."""
+
+    BOUND = "limits.link_output_bytes"
+
+    def start_with(self, users):
+        """A session of each, all logged in."""
+        self.start([harness.unix_listener()], upstream_options={"reply_timeout_seconds": 600},
+                   limits={"value_bytes": 10_000, "link_output_bytes": 100_000})
+        with self.memcached.connect() as direct:
+            self.assertEqual(direct.set(b"shared:log", b""), b"STORED")
+        clients = [self.connect() for _ in users]
+        for client, user in zip(clients, users):
+            self.assertEqual(client.ask(text_login(user, PASSWORDS[user])), b"STORED")
+        return clients
+
+    @staticmethod
+    def piece(number):
+        return b"%08d" % number * 1000
+
+    def append_in_turn(self, clients):
+        """Each asks for its piece to be appended, after the one before was understood. How many had to wait."""
+        for number, client in enumerate(clients):
+            received = self.admin.metrics()["mcgate_client_received_bytes_total"]
+            request = b"append shared:log 0 0 8000\r\n%s\r\n" % self.piece(number)
+            client.send(request)
+            self.admin.wait_for(
+                lambda found, until=received + len(request): found["mcgate_client_received_bytes_total"] >= until,
+                f"request {number} read")
+        self.assertEqual(self.connect().ask(b"get a\r\n"), b"CLIENT_ERROR unauthenticated")  # so the last one, too
+        waiting = hits(self.admin.metrics(), self.BOUND)
+        self.assertGreater(waiting, len(clients) // 2)
+        self.gate.process.wait_for(rf"level=warning event=bound_reached limit={self.BOUND} peer=.* user=alice")
+        return waiting
+
+    def test_each_goes_on_in_its_turn_and_waits_once(self):
+        """Also behind those who were closed while they waited."""
+        users = [b"bob" if 60 <= number < 70 else b"alice" for number in range(100)]
+        clients = self.start_with(users)
+        with stopped(self.memcached.process.child):
+            waiting = self.append_in_turn(clients)
+            with open(self.gate.config, encoding="utf-8") as file:
+                config = file.read()
+            with open(self.gate.config, "w", encoding="utf-8") as file:
+                file.write(re.sub(r'\[\[user\]\]\nname = "bob"\n(?:.+\n)*', "", config))
+            self.gate.process.child.send_signal(signal.SIGHUP)
+            for client, user in zip(clients, users):
+                if user == b"bob":
+                    self.assertEqual(client.rest(), b"")
+        written = b""
+        for number, (client, user) in enumerate(zip(clients, users)):
+            if user == b"alice":
+                self.assertEqual(client.line(), b"STORED")
+                written += self.piece(number)
+        with self.memcached.connect() as direct:
+            self.assertTrue(direct.get(b"shared:log") == written)
+        self.assertEqual(hits(self.admin.metrics(), self.BOUND), waiting)
+
+    def test_the_link_is_lost(self):
+        clients = self.start_with([b"alice"] * 100)
+        with stopped(self.memcached.process.child):
+            waiting = self.append_in_turn(clients)
+            self.memcached.kill()
+        for client in clients:
+            self.assertEqual(client.line(), b"SERVER_ERROR upstream unavailable")
+        self.memcached.start()
+        self.gate.process.wait_for("event=upstream_up .*dialect=text", 2)
+        # What had not gone up has no unknown outcome.
+        for client in clients[-waiting:]:
+            self.assertEqual(client.get(b"alice:none"), None)
 
 
 def has_ubsan():
