@@ -124,7 +124,7 @@ class Worker {
   void bury(SessionId id);
 
  private:
-  static constexpr int kHandshakesPerTurn = 2;
+  static constexpr int kHandshakesPerTurn = 1;
   struct Place {
     std::unique_ptr<Session> session;
     std::uint32_t generation = 0;
