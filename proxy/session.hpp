@@ -67,6 +67,8 @@ class Session {
 
   // --- called by the worker
   void on_login_result(LoginResult result);
+  // Its handshake, which awaited its worker's turn, may take its next step.
+  void go_on_shaking_hands();
   // The end of a turn: goes on with what was held back, writes what there is to say.
   void flush();
   // Looks at time-outs. When to look again, if nothing happens to the session before.
@@ -340,6 +342,9 @@ class Session {
   enum class Input : std::uint8_t { Open, Stopped, Ended };
   Input input_state_ = Input::Open;
   bool reading_ = false;
+  // Of its handshake: whether the next waits until the worker calls, or has been called for.
+  enum class Step : std::uint8_t { Free, Awaited, Granted };
+  Step step_ = Step::Free;
   bool lets_all_pass_;   // the listener's auth is not "required"
   bool noted_ = false;   // the request that was held back, where all pass
   bool closed_ = false;  // buried; nothing may happen any more

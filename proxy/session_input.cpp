@@ -23,7 +23,12 @@ constexpr std::uint8_t kBusyReads = 4;
 
 void Session::on_readable() {
   if (closed_) return;
-  if (in<Handshaking>() && !worker_.may_shake_hands()) return;  // it is asked again next turn
+  if (in<Handshaking>() && std::exchange(step_, Step::Free) != Step::Granted &&
+      !worker_.may_shake_hands(id_)) {
+    step_ = Step::Awaited;
+    watch_for_input();
+    return;
+  }
   const bool stranger = policy() == nullptr;
   const std::size_t read_size = stranger ? kStrangerBytes : Transport::kReadBytes;
   const auto [bytes, state] = transport_.read(worker_.raw(), worker_.plain(), read_size);
@@ -59,6 +64,11 @@ void Session::on_readable() {
     account();
     watch_for_input();
   }
+}
+
+void Session::go_on_shaking_hands() {
+  step_ = Step::Granted;
+  watch_for_input();
 }
 
 // A stream that ends when nobody listens any more; a dump comes to its end by itself.

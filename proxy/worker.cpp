@@ -211,9 +211,29 @@ void Worker::end_turn() {
   if (!accepting_ && !draining_ && links_tried()) start_accepting();
   now_.reset();
   ++turn_;
-  handshakes_left_ = kHandshakesPerTurn;
+  let_shake_hands();
   for (const SessionId id : postponed_sessions_) mark(id);
   postponed_sessions_.clear();
+}
+
+bool Worker::may_shake_hands(SessionId id) {
+  if (handshakes_left_ > 0) {
+    --handshakes_left_;
+    return true;
+  }
+  awaiting_handshake_.push() = id;
+  return false;
+}
+
+void Worker::let_shake_hands() {
+  handshakes_left_ = kHandshakesPerTurn;
+  while (handshakes_left_ > 0 && !awaiting_handshake_.empty()) {
+    Session* const next = session(awaiting_handshake_.front());
+    awaiting_handshake_.pop();
+    if (next == nullptr) continue;
+    --handshakes_left_;
+    next->go_on_shaking_hands();
+  }
 }
 
 void Worker::on_tick() {

@@ -28,6 +28,7 @@
 #include "proxy/metrics.hpp"
 #include "proxy/observed.hpp"
 #include "proxy/rate.hpp"
+#include "proxy/ring.hpp"
 #include "proxy/session_id.hpp"
 #include "proxy/snapshot.hpp"
 
@@ -118,8 +119,9 @@ class Worker {
   // The session has had its share of this turn, and goes on in the next.
   void postpone(SessionId id) { postponed_sessions_.push_back(id); }
   std::uint32_t turn() const { return turn_; }
-  // Whether one more TLS handshake may take a step this turn: each costs as much as hundreds of requests.
-  bool may_shake_hands() { return handshakes_left_-- > 0; }
+  // Whether the session's TLS handshake may take a step this turn: each costs as much as hundreds of
+  // requests. If not, it is called when its turn has come, after those who have been told so before.
+  bool may_shake_hands(SessionId id);
   // The session is dead to everyone from now on; destroyed when the turn ends.
   void bury(SessionId id);
 
@@ -154,6 +156,7 @@ class Worker {
   // Closes the sessions that hold most, until limits.worker_bytes is kept.
   void make_room();
   void end_turn();
+  void let_shake_hands();
   bool links_tried() const;
 
   const std::uint32_t number_;
@@ -192,6 +195,7 @@ class Worker {
   std::size_t sessions_ = 0;
   std::uint32_t turn_ = 1;
   int handshakes_left_ = kHandshakesPerTurn;
+  Ring<SessionId> awaiting_handshake_;
   std::vector<SessionId> postponed_sessions_;
   std::vector<SessionId> marked_sessions_;
   std::vector<SessionId> flushed_sessions_;  // the same of the round at hand; empty between rounds

@@ -5,6 +5,7 @@ them a well-behaved client beside it is served all the while.
 import resource
 import select
 import socket
+import ssl
 import threading
 import time
 import unittest
@@ -237,6 +238,46 @@ class Masses(FloodCase):
         while any(each.is_alive() for each in crowd):
             self.neighbour.is_served()
         self.assert_new_ones_are_served()
+
+    def test_steps_of_handshakes_are_taken_in_turn(self):
+        """So many want one at once that they queue: a lone byte takes its turn too. Nobody there is forgotten."""
+        self.start([harness.plain_listener(), harness.tls_listener()])
+        waiting = [self.open(1) for _ in range(MANY)]
+        with stopped(self.gate.process.child):
+            for each in waiting:
+                each.sendall(b"\x16")
+            for each in waiting[::10]:
+                each.close()  # before it has been looked at
+        tls = harness.client_tls()
+        left = [each for each in waiting if each.fileno() >= 0]
+        for number, each in enumerate(left):
+            hello, reply = ssl.MemoryBIO(), ssl.MemoryBIO()
+            shaking = tls.wrap_bio(reply, hello, server_hostname="localhost")
+            with self.assertRaises(ssl.SSLWantReadError):
+                shaking.do_handshake()
+            each.sendall(hello.read()[1:])
+            left[number] = (each, shaking, hello, reply)
+        for each, shaking, hello, reply in left:
+            while True:
+                try:
+                    shaking.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    received = each.recv(65536)
+                    self.assertNotEqual(received, b"", "it was closed in its handshake")
+                    reply.write(received)
+            shaking.write(wire.text_login(b"alice", PASSWORDS[b"alice"]))
+            each.sendall(hello.read())
+            self.assertIn(b"STORED", self.read_tls(each, shaking, reply))
+        self.neighbour.is_served()
+        self.assert_new_ones_are_served()
+
+    def read_tls(self, each, shaking, reply):
+        while True:
+            try:
+                return shaking.read(1000)
+            except ssl.SSLWantReadError:
+                reply.write(each.recv(65536))
 
 
 @harness.needs_mcgate
