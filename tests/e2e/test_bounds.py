@@ -149,22 +149,21 @@ class Bytes(BoundsCase):
 
     def test_the_keys_of_a_large_get_count(self):
         """They wait until the client has taken what is before them: here, for a memcached that is stopped."""
-        self.start([harness.unix_listener()], limits={"worker_bytes": 12_000_000}, workers=1)
+        self.start([harness.unix_listener()], limits={"worker_bytes": 12_000_000},
+                   upstream_options={"reply_timeout_seconds": 600})
         line = b"get " + b" ".join(b"alice:%0244d" % number for number in range(9000)) + b"\r\n"  # 2.3 MB
         askers = [self.serving() for _ in range(3)]
-        self.memcached.process.child.send_signal(signal.SIGSTOP)
-        self.addCleanup(self.memcached.process.child.send_signal, signal.SIGCONT)
-        for number, asker in enumerate(askers, 1):
-            asker.send(line)
-            metrics = self.admin.wait_for(lambda found, least=number * 2_000_000:
-                                          found["mcgate_client_waiting_bytes"] > least, f"the keys of {number}")
-        self.assertLess(metrics["mcgate_client_waiting_bytes"], 3 * len(line))  # once, and not once more as input
-        self.assertEqual(hits(metrics, "limits.worker_bytes"), 0)
-        for asker in (more := [self.serving() for _ in range(3)]):
-            asker.send(line)
-        self.assert_reached("limits.worker_bytes")
-        self.admin.wait_for(lambda found: found["mcgate_client_waiting_bytes"] > 4 * 2_000_000, "the others' keys")
-        self.memcached.process.child.send_signal(signal.SIGCONT)
+        with stopped(self.memcached.process.child):
+            for number, asker in enumerate(askers, 1):
+                asker.send(line)
+                metrics = self.admin.wait_for(lambda found, least=number * 2_000_000:
+                                              found["mcgate_client_waiting_bytes"] > least, f"the keys of {number}")
+            self.assertLess(metrics["mcgate_client_waiting_bytes"], 3 * len(line))  # once, and not once more as input
+            self.assertEqual(hits(metrics, "limits.worker_bytes"), 0)
+            for asker in (more := [self.serving() for _ in range(3)]):
+                asker.send(line)
+            self.assert_reached("limits.worker_bytes")
+            self.admin.wait_for(lambda found: found["mcgate_client_waiting_bytes"] > 4 * 2_000_000, "the others' keys")
         for asker in askers + more:
             asker.finish()
         self.assertEqual(sorted(asker.rest() for asker in askers + more), [b""] + [b"END\r\n"] * 5)

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import unittest
 
@@ -98,6 +99,20 @@ class TlsFiles(CertificateCase):
                 with open(file, "wb") as again:
                     again.write(text)
                 self.reload()
+
+
+@harness.needs_mcgate
+class ServedChain(CertificateCase):
+    def test_intermediates_are_served(self):
+        """To a client that trusts the root alone."""
+        server = pki.Authority("Intermediate", pki.Authority("Between", self.root)).issue(
+            [pki.dns("localhost")], usage=[pki.SERVER])
+        self.start(harness.tls_listener(tls={"certificate": server.chain_file, "key": server.key_file}))
+        for version in pki.VERSIONS:
+            with self.subTest(version):
+                trusting = ssl.create_default_context(cafile=self.root.file)
+                trusting.minimum_version = trusting.maximum_version = version
+                self.assertEqual(self.connect(trusting).login(b"alice", harness.PASSWORDS[b"alice"]), b"STORED")
 
 
 if __name__ == "__main__":
