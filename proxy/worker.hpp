@@ -126,7 +126,7 @@ class Worker {
   void bury(SessionId id);
 
  private:
-  static constexpr int kHandshakesPerTurn = 1;
+  static constexpr int kHandshakesPerTurn = 4;
   struct Place {
     std::unique_ptr<Session> session;
     std::uint32_t generation = 0;
