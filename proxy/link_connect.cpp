@@ -1,7 +1,6 @@
 // How a link comes up, and comes back: connecting, the probe, and what is waited between attempts.
 #include <algorithm>
 #include <cstring>
-#include <random>
 #include <utility>
 
 #include "proxy/link.hpp"
@@ -124,9 +123,9 @@ void Link::begin_backoff() {
 }
 
 void Link::schedule_retry() {
-  std::random_device jitter;
-  std::uniform_int_distribution<std::int64_t> percent{75, 125};
-  const auto wait = milliseconds{backoff_.count() * percent(jitter) / 100};
+  // 75 to 125: links that failed together come back apart, for which the clock's last digits will do.
+  const auto percent = 75 + Clock::now().time_since_epoch().count() % 51;
+  const auto wait = milliseconds{backoff_.count() * percent / 100};
   backoff_ = backoff_.count() == 0 ? kFirstBackoff : std::min(backoff_ * 2, kLastBackoff);
   const timeval span = to_timeval(wait);
   add_event(retry_event_, &span);
