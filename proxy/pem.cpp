@@ -24,30 +24,28 @@ std::expected<conf::Secret, std::string> read_whole(const std::string& file) {
   return text;
 }
 
-// Reads `text` where it is.
-BioPtr open_text(std::string_view text) {
+// What OpenSSL's `read` makes of a file.
+template <typename Pointer, typename Read>
+std::expected<Pointer, std::string> read_with(Read read, const std::string& file) {
+  const auto text = read_whole(file);
+  if (!text) return std::unexpected(text.error());
+  const std::string_view bytes = text->reveal();
   ERR_clear_error();
-  BioPtr bio{BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))};
+  const BioPtr bio{BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size()))};
   if (!bio) throw std::bad_alloc{};
-  return bio;
+  Pointer found{read(bio.get(), nullptr, no_passphrase, nullptr)};
+  if (!found) return std::unexpected(take_tls_error());
+  return found;
 }
 
 }  // namespace
 
 std::expected<PemPtr, std::string> read_pem(const std::string& file) {
-  const auto text = read_whole(file);
-  if (!text) return std::unexpected(text.error());
-  PemPtr items{PEM_X509_INFO_read_bio(open_text(text->reveal()).get(), nullptr, no_passphrase, nullptr)};
-  if (!items) return std::unexpected(take_tls_error());
-  return items;
+  return read_with<PemPtr>(PEM_X509_INFO_read_bio, file);
 }
 
 std::expected<KeyPtr, std::string> read_pem_key(const std::string& file) {
-  const auto text = read_whole(file);
-  if (!text) return std::unexpected(text.error());
-  KeyPtr key{PEM_read_bio_PrivateKey(open_text(text->reveal()).get(), nullptr, no_passphrase, nullptr)};
-  if (!key) return std::unexpected(take_tls_error());
-  return key;
+  return read_with<KeyPtr>(PEM_read_bio_PrivateKey, file);
 }
 
 }  // namespace mcgate::proxy
