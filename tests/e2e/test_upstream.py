@@ -366,15 +366,17 @@ class Untouched(UpstreamCase):
         keys = {b"key%d" % number for number in range(3000)}
         for key in keys:
             self.direct.send(b"set %s 0 0 1 noreply\r\nx\r\n" % key)
-        self.assertEqual(self.direct.set(b"last", b"x"), b"STORED")
+        for key in (b"first", b"last"):
+            self.assertEqual(self.direct.set(key, b"x"), b"STORED")
         # Dump lines end in LF alone.
-        self.admin.send(b"get key1\r\nlru_crawler metadump all\r\nget last\r\n")
-        self.assertEqual([self.admin.line() for _ in range(3)], [b"VALUE key1 0 1", b"x", b"END"])
+        self.admin.send(b"get first\r\nlru_crawler metadump all\r\nget last\r\n")
+        self.assertEqual([self.admin.line() for _ in range(3)], [b"VALUE first 0 1", b"x", b"END"])
         dump = self.admin.line()
         while not dump.endswith(b"END"):
             dump += b"\n" + self.admin.line()
         found = {line.split(b" ")[0] for line in dump.replace(b"\r", b"").split(b"\n")[:-1]}
-        self.assertEqual(found, {b"key=" + key for key in keys | {b"last"}})
+        # memcached passes by what it holds for a get, whose reply may have come before it let go.
+        self.assertEqual(found - {b"key=first"}, {b"key=" + key for key in keys | {b"last"}})
         self.assertEqual([self.admin.line() for _ in range(3)], [b"VALUE last 0 1", b"x", b"END"])
 
     def test_watch(self):
