@@ -38,7 +38,18 @@ def _die_with_parent():
     _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-@functools.cache
+def once(function):
+    """functools.cache of what must not run twice, for threads that ask for it at the same time."""
+    lock, cached = threading.Lock(), functools.cache(function)
+
+    @functools.wraps(function)
+    def call():
+        with lock:
+            return cached()
+    return call
+
+
+@once
 def scratch():
     """This process's directory for sockets, certificates and configurations; short, since socket paths must be."""
     path = tempfile.mkdtemp(prefix="mcgate-e2e-")
@@ -147,7 +158,7 @@ class Memcached:
         return f"unix:{self.address}"
 
 
-@functools.cache
+@once
 def certificates():
     """(CA file, chain file, key file): a CA and a server certificate for localhost and 127.0.0.1, made once."""
     directory = scratch()
@@ -258,7 +269,7 @@ ROLES = {
 }
 
 
-@functools.cache
+@once
 def users():
     """The [[user]] tables, each with a verifier for both hashes."""
     return [{"name": name.decode(), "roles": [name.decode().split("@")[0]],
