@@ -8,6 +8,7 @@ test itself be killed.
 """
 
 import atexit
+import contextlib
 import ctypes
 import functools
 import json
@@ -206,6 +207,20 @@ def config_text(upstream, listeners, users=(), roles=None, **sections):
     for header, table in tables:
         lines += ["", header] + [f"{name} = {_toml(value)}" for name, value in table.items()]
     return "\n".join(lines) + "\n"
+
+
+@contextlib.contextmanager
+def preloaded(library):
+    """What is started meanwhile has the library before all of its own, a sanitizer's included."""
+    before = {name: os.environ.get(name) for name in ("LD_PRELOAD", "ASAN_OPTIONS")}
+    os.environ["LD_PRELOAD"] = library
+    os.environ["ASAN_OPTIONS"] = ":".join(filter(None, (
+        before["ASAN_OPTIONS"], "verify_asan_link_order=0:alloc_dealloc_mismatch=0:detect_leaks=0")))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 
 class Mcgate:

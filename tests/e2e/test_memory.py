@@ -101,17 +101,10 @@ class Memory(unittest.TestCase):
     def ready(self):
         """An mcgate that lives: that of before, or a new one."""
         if self.gate is None:
-            environment = {name: os.environ.get(name) for name in ("LD_PRELOAD", "ASAN_OPTIONS")}
-            os.environ["LD_PRELOAD"] = FAILING_MALLOC
-            os.environ["ASAN_OPTIONS"] = ":".join(filter(None, (
-                environment["ASAN_OPTIONS"], "verify_asan_link_order=0:alloc_dealloc_mismatch=0:detect_leaks=0")))
-            try:
+            with harness.preloaded(FAILING_MALLOC):
                 self.gate = harness.Mcgate(self.memcached.upstream(), [harness.plain_listener(), harness.tls_listener()],
                                            users=harness.users(), roles=harness.ROLES, workers=1, limits={"sessions": 100},
                                            login={"remembered": 0})
-            finally:
-                for name, value in environment.items():
-                    os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
             self.armed = 0
         return self.gate
 
