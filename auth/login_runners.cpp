@@ -1,5 +1,6 @@
 #include "auth/login_runners.hpp"
 
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -16,10 +17,13 @@ constexpr int kNice = 10;
 
 }  // namespace
 
-LoginRunners::LoginRunners(std::size_t threads, std::size_t queue)
+LoginRunners::LoginRunners(const char* name, std::size_t threads, std::size_t queue)
     : bound_{queue}, ended_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {
   threads_.reserve(threads);
-  for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+  for (std::size_t i = 0; i < threads; ++i) {
+    threads_.emplace_back([this] { run(); });
+    ::pthread_setname_np(threads_.back().native_handle(), name);
+  }
 }
 
 LoginRunners::~LoginRunners() {

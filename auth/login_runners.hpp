@@ -21,7 +21,8 @@ class LoginRunners {
  public:
   using Job = std::move_only_function<void()>;  // does the work and posts its result by itself
 
-  LoginRunners(std::size_t threads, std::size_t queue);
+  // `name` is what the system calls each thread: 15 bytes at most.
+  LoginRunners(const char* name, std::size_t threads, std::size_t queue);
   ~LoginRunners();  // drops what waits, joins what runs, which gets no answer from elsewhere any more
   LoginRunners(const LoginRunners&) = delete;
   LoginRunners& operator=(const LoginRunners&) = delete;

@@ -1,5 +1,7 @@
 #include "proxy/audit.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <new>
 #include <utility>
@@ -19,6 +21,7 @@ Audit::Audit(const conf::Audit& settings, AuditFile file, const Log& log) : log_
   work_.events.reserve(kQueue);
   taken_.events.reserve(kQueue);
   writer_ = std::thread{[this] { write_all(); }};
+  ::pthread_setname_np(writer_.native_handle(), "audit");
 }
 
 Audit::~Audit() {

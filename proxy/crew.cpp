@@ -1,6 +1,7 @@
 #include "proxy/crew.hpp"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 
@@ -70,6 +71,7 @@ void Crew::run() {
       const std::uint64_t one = 1;
       [[maybe_unused]] const ssize_t written = ::write(stopped_fd_.get(), &one, sizeof one);
     });
+    ::pthread_setname_np(threads.back().native_handle(), "worker");
   }
   while (running_ > 0) {
     if (event_base_loop(base(), EVLOOP_ONCE) < 0) throw std::runtime_error{"the event loop has failed"};

@@ -190,8 +190,8 @@ int serve(conf::Config config, bool verbose) {
   auth::LastUse last_use;
   {
     // A runner may still be at a log-in when the workers are gone: it posts to an inbox nobody empties.
-    auth::LoginRunners runners{settings.login.runners, settings.login.queue};
-    auth::LoginRunners saslauthd_runners{settings.login.saslauthd_runners, settings.login.queue};
+    auth::LoginRunners runners{"log-ins", settings.login.runners, settings.login.queue};
+    auth::LoginRunners saslauthd_runners{"saslauthd", settings.login.saslauthd_runners, settings.login.queue};
     Metrics metrics;
     Shared shared{log, runners, saslauthd_runners, remembered, throttle, last_use, metrics, **audit};
     Crew crew{shared, *snapshot, std::move(*listening)};

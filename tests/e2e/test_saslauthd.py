@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import re
 import select
 import shutil
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 import harness
@@ -24,6 +26,7 @@ DAVE = (b"dave", b"dave's \"own\\ one")
 ERIN = (b"erin@example.org", b"erin's")
 ERINS_OLD = b"kept in the file"
 BUSY = 0x85
+AGAIN_AND_AGAIN = 10
 UNCHECKED = b"CLIENT_ERROR log-ins cannot be checked now, try again later"
 ROLES = {"web": {"allow": [{"commands": ["*"], "keys": ["web:*"]}]}}
 
@@ -340,13 +343,30 @@ class NoSaslauthd(NoSaslauthdCase):
                     waiting += 1
             yield listening, waiting
 
-    def assert_waits(self, connection):
-        self.assertEqual(select.select([connection.socket], [], [], 0.3)[0], [], "it does not wait")
+    def pauses(self):
+        """How often those of mcgate's threads that ask saslauthd have gone to sleep so far."""
+        found = 0
+        for thread in pathlib.Path(f"/proc/{self.gate.process.child.pid}/task").iterdir():
+            status = (thread / "status").read_text(encoding="ascii")
+            if status.startswith("Name:\tsaslauthd\n"):
+                found += int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status, re.MULTILINE).group(1))
+        return found
+
+    @contextlib.contextmanager
+    def waiting(self):
+        """Until whoever begins to ask meanwhile has looked for a place again and again, which nobody else is about."""
+        before = self.pauses()
+        yield
+        deadline = time.monotonic() + harness.START_TIMEOUT
+        while self.pauses() < before + AGAIN_AND_AGAIN:
+            self.assertLess(time.monotonic(), deadline, "it does not wait")
+            time.sleep(0.01)
 
     def test_its_queue_is_full(self):
         with self.full_queue() as (listening, waiting):
-            connection = self.ask()
-            self.assert_waits(connection)
+            with self.waiting():
+                connection = self.ask()
+            self.assertEqual(select.select([connection.socket], [], [], 0)[0], [], "it has been answered")
             for _ in range(waiting):
                 listening.accept()[0].close()
             with listening.accept()[0] as asking:
@@ -362,7 +382,8 @@ class NoSaslauthd(NoSaslauthdCase):
 
     def test_the_end_waits_for_no_place_in_its_queue(self):
         with self.full_queue():
-            self.assert_waits(self.ask())
+            with self.waiting():
+                self.ask()
             self.gate.stop()
 
 

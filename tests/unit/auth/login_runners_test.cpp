@@ -25,7 +25,7 @@ PeerPlace place(std::string_view name) {
 // One runner, kept busy until it is released; what was submitted meanwhile runs before finish() returns.
 class OneBusyRunner {
  public:
-  explicit OneBusyRunner(std::size_t queue) : runners_{1, queue} {
+  explicit OneBusyRunner(std::size_t queue) : runners_{"test", 1, queue} {
     REQUIRE(runners_.submit(place("busy"), kWanted, [this] {
       running_.set_value();
       release_.get_future().wait();
@@ -69,7 +69,7 @@ TEST_CASE("login runners: every job runs once, on another thread") {
   const auto caller = std::this_thread::get_id();
   std::atomic<bool> elsewhere = true;
   {
-    LoginRunners runners{3, 200};
+    LoginRunners runners{"test", 3, 200};
     for (int i = 0; i < 100; ++i) {
       REQUIRE(runners.submit(place(std::to_string(i % 7)), kWanted, [&] {
         if (std::this_thread::get_id() == caller) elsewhere = false;
@@ -106,7 +106,7 @@ TEST_CASE("login runners: one place fills half of the queue at most, and at leas
 
 TEST_CASE("login runners: there is room again once a job runs") {
   std::vector<std::promise<void>> ran(20);
-  LoginRunners runners{1, 2};
+  LoginRunners runners{"test", 1, 2};
   for (auto& each : ran) {
     REQUIRE(runners.submit(place("a"), kWanted, [&] { each.set_value(); }));
     each.get_future().wait();
@@ -156,7 +156,7 @@ TEST_CASE("login runners: what waits at the end is dropped, what runs is joined"
   auto witness = std::make_shared<int>(1);
   std::jthread releaser;
   {
-    LoginRunners runners{1, 10};
+    LoginRunners runners{"test", 1, 10};
     REQUIRE(runners.submit(place("a"), kWanted, [&] {
       running.set_value();
       while (!stop) std::this_thread::yield();
