@@ -53,9 +53,9 @@ class Fd {
   int fd_ = -1;
 };
 
-inline timeval to_timeval(std::chrono::milliseconds span) {
-  return {.tv_sec = static_cast<time_t>(span.count() / 1000),
-          .tv_usec = static_cast<suseconds_t>(span.count() % 1000 * 1000)};
+inline timeval to_timeval(std::chrono::microseconds span) {
+  return {.tv_sec = static_cast<time_t>(span.count() / 1'000'000),
+          .tv_usec = static_cast<suseconds_t>(span.count() % 1'000'000)};
 }
 
 // An event whose callback is a member function of `owner`, which must outlive it. Throws std::bad_alloc.

@@ -55,7 +55,7 @@ bool Client::send_batch(std::size_t most) {
   return true;
 }
 
-void Client::pause(std::chrono::milliseconds span) {
+void Client::pause(std::chrono::microseconds span) {
   if (!pause_) pause_ = proxy::make_event<&Client::on_pause_over>(with_.base, -1, 0, this);
   const timeval wait = proxy::to_timeval(span);
   proxy::add_event(pause_, &wait);

@@ -44,7 +44,7 @@ class Client {
   // Sends up to `most` requests of the workload; false if it has none left.
   bool send_batch(std::size_t most);
   // Asks its owner again what is next, after a while.
-  void pause(std::chrono::milliseconds span);
+  void pause(std::chrono::microseconds span);
 
   bool is_open() const { return stream_.has_value(); }
   Clock::time_point opened() const { return opened_; }

@@ -17,7 +17,7 @@ constexpr std::size_t kMostForeseen = 10'000'000;
 }  // namespace
 
 Load::Load(const Options& options, event_base* base, SSL_CTX* tls)
-    : options_{options}, base_{base}, tls_{tls}, workload_{options} {
+    : options_{options}, base_{base}, tls_{tls}, workload_{options}, random_{options.seed} {
   report_.latencies.reserve(std::min(options.requests, kMostForeseen));
   word_ = proxy::make_event<&Load::on_word>(base, STDIN_FILENO, EV_READ, this);
 }
@@ -52,8 +52,7 @@ void Load::on_set_up(Client& client) {
 }
 
 void Load::on_answered(Client& client) {
-  if (options_.pause.count() > 0) return client.pause(options_.pause);
-  give_work(client);
+  rest_and_work(client);
 }
 
 void Load::on_rested(Client& client) {
@@ -91,13 +90,17 @@ void Load::begin() {
   for (const auto& client : clients_) {
     if (!client->is_open()) continue;
     ++working_;
-    if (options_.pause.count() == 0) {
-      give_work(*client);
-    } else {  // one after the other, not all at once
-      client->pause(options_.pause * (working_ - 1) / options_.connections);
-    }
+    rest_and_work(*client);
   }
   if (--working_ == 0) end();
+}
+
+// Clients that have nothing to do with each other: were they all to rest as long, those that were once kept
+// waiting together would come together ever after, and wait for each other.
+void Load::rest_and_work(Client& client) {
+  if (options_.pause.count() == 0) return give_work(client);
+  const std::chrono::microseconds most = 2 * options_.pause;
+  client.pause(std::chrono::microseconds{std::uniform_int_distribution{0L, most.count()}(random_)});
 }
 
 void Load::give_work(Client& client) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <random>
 #include <vector>
 
 #include "tests/bench/loadgen/client.hpp"
@@ -26,6 +27,7 @@ class Load final : public Client::Owner {
   void set_up_if_all_are();
   void on_word();
   void begin();
+  void rest_and_work(Client& client);
   void give_work(Client& client);
   void end();
 
@@ -33,6 +35,7 @@ class Load final : public Client::Owner {
   event_base* base_;
   SSL_CTX* tls_;
   Workload workload_;
+  std::mt19937 random_;  // how long clients rest
   Report report_;
   std::vector<std::unique_ptr<Client>> clients_;
   proxy::EventPtr word_;  // on stdin

@@ -30,7 +30,7 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--pipeline", options.pipeline, "Requests of one write")->check(CLI::Range(1, 10'000));
   app.add_option_function<long>(
          "--pause", [&](long ms) { options.pause = std::chrono::milliseconds{ms}; },
-         "Milliseconds before each write")
+         "Milliseconds before each write, on average")
       ->check(CLI::Range(0, 60'000));
   app.add_option("--keys-per-get", options.keys_per_get)->check(CLI::Range(1, 10'000));
   app.add_option("--set-share", options.set_share, "Sets among the requests, 0 to 1")

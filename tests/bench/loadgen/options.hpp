@@ -29,7 +29,7 @@ struct Options {
   Mode mode = Mode::Requests;
   std::size_t connections = 1;
   std::size_t pipeline = 1;            // requests of one write; the next leave when all of these are answered
-  std::chrono::milliseconds pause{0};  // before each batch: a client that is in no hurry
+  std::chrono::milliseconds pause{0};  // before each batch, on average: clients that are in no hurry
   std::size_t keys_per_get = 1;
   double set_share = 0;  // 0.1: every tenth request is a set
   std::size_t value_size = 100;
