@@ -39,9 +39,10 @@ std::size_t hash_of_key(const protocol::Request& request) {
 
 }  // namespace
 
-Link::Link(Worker& worker, protocol::Dialect dialect)
+Link::Link(Worker& worker, protocol::Dialect dialect, Use use)
     : worker_{worker},
       dialect_{dialect},
+      use_{use},
       retry_event_{make_event<&Link::on_retry>(worker.base(), -1, 0, this)} {}
 
 Link::Link(Worker& worker, SessionId lessee, const protocol::Request& request, const Link& as_seen_by)
@@ -54,6 +55,10 @@ Link::Link(Worker& worker, SessionId lessee, const protocol::Request& request, c
 
 std::string_view Link::dialect_name() const {
   return dialect_ == protocol::Dialect::Binary ? "binary" : "text";
+}
+
+std::string_view Link::use_name() const {
+  return use_ == Use::LargeValues ? "large" : "any";
 }
 
 void Link::on_writable() {

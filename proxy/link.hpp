@@ -1,5 +1,5 @@
-// One connection to memcached, shared by all sessions of a worker that speak its dialect, or leased to one
-// session for a stream. Owned by the worker, used on its thread.
+// One connection to memcached, shared by all sessions of a worker that speak its dialect, or by those of them
+// whose values are large, or leased to one session for a stream. Owned by the worker, used on its thread.
 //
 // Requests go out in one write a turn and are answered in order. Each reply is proven to be of its request;
 // at the first that is not, the link is closed and all that waited on it learn so. A shared link comes back
@@ -29,8 +29,10 @@ using Clock = std::chrono::steady_clock;
 
 class Link {
  public:
+  // Whose requests it takes.
+  enum class Use : std::uint8_t { Usual, LargeValues };
   // A shared link of that dialect's protocol (Text stands for text and meta).
-  Link(Worker& worker, protocol::Dialect dialect);
+  Link(Worker& worker, protocol::Dialect dialect, Use use = Use::Usual);
   // A link leased to a session for one request; `as_seen_by` is the shared link that its version is taken
   // from, and another version there is a failure.
   Link(Worker& worker, SessionId lessee, const protocol::Request& request, const Link& as_seen_by);
@@ -99,6 +101,7 @@ class Link {
             protocol::Refusal refusal = protocol::Refusal::UpstreamDown);
   void close(protocol::Refusal refusal);
   std::string_view dialect_name() const;
+  std::string_view use_name() const;
 
   // --- coming up (link_connect.cpp)
   void on_retry();
@@ -111,6 +114,7 @@ class Link {
 
   Worker& worker_;
   const protocol::Dialect dialect_;
+  const Use use_;
   State state_ = State::Down;
   bool tried_ = false;
   bool was_up_ = false;  // for the log: tells a loss from a failure to come up

@@ -90,6 +90,7 @@ void Link::become_ready(const protocol::ProbeAnswer& answer) {
     if (!std::exchange(was_up_, true) || version_text_ != answer.text)
       worker_.log().info("upstream_up", {{"worker", worker_.number()},
                                          {"dialect", dialect_name()},
+                                         {"values", use_name()},
                                          {"address", conf::format(worker_.config().upstream.address)},
                                          {"version", answer.text}});
     version_text_ = answer.text;
@@ -113,6 +114,7 @@ void Link::log_down(std::string_view reason) {
   worker_.log().warning(was_known_down ? "upstream_still_down" : "upstream_down",
                         {{"worker", worker_.number()},
                          {"dialect", dialect_name()},
+                         {"values", use_name()},
                          {"address", conf::format(worker_.config().upstream.address)},
                          {"reason", reason},
                          {"waiting", pending_.size()}});

@@ -42,7 +42,7 @@ std::expected<void, std::string> want_descriptors(const conf::Config& config, st
   constexpr rlim_t kProcess = 32;   // log, audit trail, certificates, libraries
   constexpr rlim_t kEventLoop = 8;  // epoll, inbox, what libevent opens
   const rlim_t per_worker =
-      kEventLoop + config.listeners.size() + 2 * rlim_t{config.upstream.links} + config.limits.streams;
+      kEventLoop + config.listeners.size() + 2 * (rlim_t{config.upstream.links} + 1) + config.limits.streams;
   const rlim_t admin = config.admin ? 1 + Admin::kConnections : 0;
   const rlim_t socket_files = config.listeners.size() + 1;  // see hold_socket_files()
   const rlim_t questions = config.login.saslauthd_runners;  // each has a socket to saslauthd

@@ -210,6 +210,11 @@ class Session {
   std::size_t window() const;
   // Takes note of how large a value was.
   void weigh(std::size_t bytes);
+  // The link that its requests take.
+  Link& link();
+  // The same for a request that is next, with a value of that many bytes: values' size decides. Null if what
+  // is in flight must be answered before the session changes its link, since one link alone keeps the order.
+  Link* next_link(std::size_t value_bytes);
   // A request waits here, since too much waits on the link, which wakes the session.
   void await(Link& link);
 
@@ -358,6 +363,7 @@ class Session {
   std::uint32_t turn_ = 0;               // of its worker's, in which it was served last
   std::uint32_t served_ = 0;             // requests in that turn
   std::uint32_t heavy_bytes_ = 0;        // of its large values, of late; 0: none are
+  bool on_large_link_ = false;           // its requests take the link for large values
   std::uint8_t reads_served_ = 0;        // while it serves, since it last rested; counted until it is busy
   std::optional<auth::Proof> login_by_;  // the log-in tried last
   int failed_logins_ = 0;

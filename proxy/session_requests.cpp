@@ -199,16 +199,17 @@ bool Session::carry_out(Action action, const protocol::Request& request) {
 }
 
 bool Session::forward(const protocol::Request& request) {
-  Link& link = worker_.link_for(id_, request.caller.dialect);
-  if (!link.ready()) {
+  Link* const link = next_link(request.value.size());
+  if (link == nullptr) return false;
+  if (!link->ready()) {
     refuse(request.caller, Refusal::UpstreamDown);
     return true;
   }
-  if (link.congested()) {
-    await(link);
+  if (link->congested()) {
+    await(*link);
     return false;
   }
-  if (!protocol::supported(request, link.version())) {
+  if (!protocol::supported(request, link->version())) {
     refuse(request.caller, Refusal::Unsupported);
     return true;
   }
@@ -225,7 +226,7 @@ bool Session::forward(const protocol::Request& request) {
   }
   if (!request.value.empty()) weigh(request.value.size());  // a get says nothing of what comes
   queue_.ask(std::max<std::size_t>(1, request.keys.size()));
-  link.send(request, id_);
+  link->send(request, id_);
   audit_administrative(request);
   return true;
 }
@@ -241,14 +242,15 @@ void Session::open_windows(const protocol::Request& request) {
 // Sends the next window of the get under way, once there is room; false if there is not.
 bool Session::send_window(Windows& windows) {
   if (queue_.in_flight() != 0) return false;
-  Link& link = worker_.link_for(id_, windows.caller.dialect);
-  if (windows.lost || !link.ready()) {
+  Link* const link = next_link(0);
+  if (link == nullptr) return false;
+  if (windows.lost || !link->ready()) {
     if (!windows.lost) refuse(windows.caller, Refusal::UpstreamDown);
     windows_.reset();
     return true;
   }
-  if (link.congested()) {
-    await(link);
+  if (link->congested()) {
+    await(*link);
     return false;
   }
   protocol::Request& request = worker_.request();
@@ -265,7 +267,7 @@ bool Session::send_window(Windows& windows) {
   }
   const bool goes_on = windows.next < keys.size();
   queue_.ask(request.keys.size());
-  link.send(request, id_, goes_on);
+  link->send(request, id_, goes_on);
   if (!goes_on) windows_.reset();
   return true;
 }
@@ -295,18 +297,18 @@ bool Session::stream(const protocol::Request& request) {
 }
 
 void Session::answer_version(const protocol::Caller& caller) {
-  const Link& link = worker_.link_for(id_, caller.dialect);
-  if (!link.ready()) {
+  const Link& taken = link();
+  if (!taken.ready()) {
     refuse(caller, Refusal::UpstreamDown);
     return;
   }
   std::string text;
-  protocol::compose_version(caller, link.version_text(), text);
+  protocol::compose_version(caller, taken.version_text(), text);
   queue_.say(std::move(text));
 }
 
 void Session::answer_noop(const protocol::Caller& caller) {
-  queue_.fence(caller, !worker_.link_for(id_, caller.dialect).ready());
+  queue_.fence(caller, !link().ready());
 }
 
 // --- replies

@@ -33,6 +33,27 @@ void Session::weigh(std::size_t bytes) {
   if (heavy_bytes_ <= kLightBytes) heavy_bytes_ = 0;
 }
 
+Link& Session::link() {
+  const protocol::Dialect dialect = protocol_.value_or(protocol::Dialect::Text);
+  if (on_large_link_) {
+    Link& large = worker_.link_for_large_values(dialect);
+    if (large.ready()) return large;
+    on_large_link_ = false;  // nothing is in flight on a link that is down
+  }
+  return worker_.link_for(id_, dialect);
+}
+
+Link* Session::next_link(std::size_t value_bytes) {
+  const bool heavy = std::max<std::size_t>(heavy_bytes_, value_bytes) > kLightBytes;
+  const bool large =
+      heavy && worker_.link_for_large_values(protocol_.value_or(protocol::Dialect::Text)).ready();
+  if (large != on_large_link_) {
+    if (queue_.in_flight() != 0 || awaits_link_) return nullptr;
+    on_large_link_ = large;
+  }
+  return &link();
+}
+
 void Session::await(Link& link) {
   if (std::exchange(awaits_link_, true)) return;
   reached(Bound::LinkOutput);

@@ -153,6 +153,15 @@ Link& Worker::link_for(SessionId id, protocol::Dialect dialect) {
   return *links[id.index % links.size()];
 }
 
+Link& Worker::link_for_large_values(protocol::Dialect dialect) {
+  std::unique_ptr<Link>& link = dialect == protocol::Dialect::Binary ? large_binary_link_ : large_text_link_;
+  if (!link) {
+    link = std::make_unique<Link>(*this, dialect, Link::Use::LargeValues);
+    link->connect();
+  }
+  return *link;
+}
+
 Link* Worker::lease(SessionId id, const protocol::Request& request) {
   if (leased_.size() >= config().limits.streams) return nullptr;
   leased_.push_back(std::make_unique<Link>(*this, id, request, link_for(id, request.caller.dialect)));
@@ -239,6 +248,9 @@ void Worker::let_shake_hands() {
 void Worker::on_tick() {
   for (auto& link : text_links_) link->tick(now());
   for (auto& link : binary_links_) link->tick(now());
+  for (auto* link : {large_text_link_.get(), large_binary_link_.get()}) {
+    if (link != nullptr) link->tick(now());
+  }
   for (std::size_t i = 0; i < leased_.size(); ++i) leased_[i]->tick(now());
   // Thousands may idle: those are passed by without a look into the session.
   for (Place& place : places_) {

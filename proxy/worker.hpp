@@ -108,6 +108,9 @@ class Worker {
   std::size_t sessions() const { return sessions_; }
   // The link that a session's requests of that dialect take.
   Link& link_for(SessionId id, protocol::Dialect dialect);
+  // That of all sessions whose values are large, behind which nobody else is to wait. It comes up once it has
+  // been asked for, and may be down at any time.
+  Link& link_for_large_values(protocol::Dialect dialect);
   // Gives a session a link of its own for a stream; null if all are taken.
   Link* lease(SessionId id, const protocol::Request& request);
   void end_lease(SessionId id);
@@ -189,6 +192,8 @@ class Worker {
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::vector<std::unique_ptr<Link>> text_links_;
   std::vector<std::unique_ptr<Link>> binary_links_;
+  std::unique_ptr<Link> large_text_link_;
+  std::unique_ptr<Link> large_binary_link_;
   std::vector<std::unique_ptr<Link>> leased_;
   std::vector<Place> places_;
   std::vector<std::uint32_t> free_places_;
