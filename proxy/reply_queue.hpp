@@ -37,6 +37,8 @@ class ReplyQueue {
   // The answer to a no-op: carries the error of quiet requests before it that failed.
   void fence(const protocol::Caller& caller, bool failed);
 
+  // Whether any request has gone upstream.
+  bool used() const { return asked_ != 0; }
   std::size_t in_flight() const { return static_cast<std::size_t>(asked_ - answered_); }
   // What the requests in flight and the answers of our own that wait behind them come to, in keys.
   std::size_t load() const { return keys_in_flight_ + waiting_.size(); }

@@ -89,7 +89,7 @@ void Session::become(Phase next) {
 
 void Session::watch_for_input() {
   // A stream's client and one that has been told all are read from only to learn when they leave.
-  const bool may_go_on = !held_back_ && !in<Draining>() && step_ != Step::Awaited;
+  const bool may_go_on = !held_back_ && !in<Draining>() && !awaits_step_;
   const bool listens = in<Lingering>() || in<Streaming>() || may_go_on;
   const bool open = input_state_ == Input::Open || (input_state_ == Input::Stopped && in<Lingering>());
   const bool wanted = open && !closed_ && listens;

@@ -67,8 +67,8 @@ class Session {
 
   // --- called by the worker
   void on_login_result(LoginResult result);
-  // Its handshake, which awaited its worker's turn, may take its next step.
-  void go_on_shaking_hands();
+  // Its handshake is to take its next step.
+  void shake_hands();
   // The end of a turn: goes on with what was held back, writes what there is to say.
   void flush();
   // Looks at time-outs. When to look again, if nothing happens to the session before.
@@ -195,6 +195,7 @@ class Session {
 
   // --- bytes in (session_input.cpp)
   void on_readable();
+  void read();
   void on_writable();
   void on_client_ended();
   void take(std::string_view fresh);
@@ -347,12 +348,10 @@ class Session {
   enum class Input : std::uint8_t { Open, Stopped, Ended };
   Input input_state_ = Input::Open;
   bool reading_ = false;
-  // Of its handshake: whether the next waits until the worker calls, or has been called for.
-  enum class Step : std::uint8_t { Free, Awaited, Granted };
-  Step step_ = Step::Free;
-  bool lets_all_pass_;   // the listener's auth is not "required"
-  bool noted_ = false;   // the request that was held back, where all pass
-  bool closed_ = false;  // buried; nothing may happen any more
+  bool awaits_step_ = false;  // of its handshake, which the worker calls for
+  bool lets_all_pass_;        // the listener's auth is not "required"
+  bool noted_ = false;        // the request that was held back, where all pass
+  bool closed_ = false;       // buried; nothing may happen any more
 
   std::optional<Ending> ending_;  // while it is about to end
 

@@ -23,12 +23,18 @@ constexpr std::uint8_t kBusyReads = 4;
 
 void Session::on_readable() {
   if (closed_) return;
-  if (in<Handshaking>() && std::exchange(step_, Step::Free) != Step::Granted &&
-      !worker_.may_shake_hands(id_)) {
-    step_ = Step::Awaited;
-    watch_for_input();
-    return;
-  }
+  if (!in<Handshaking>()) return read();
+  awaits_step_ = true;
+  watch_for_input();
+  worker_.await_handshake(id_);
+}
+
+void Session::shake_hands() {
+  awaits_step_ = false;
+  if (!closed_) read();
+}
+
+void Session::read() {
   const bool stranger = policy() == nullptr;
   const std::size_t read_size = stranger ? kStrangerBytes : Transport::kReadBytes;
   const auto [bytes, state] = transport_.read(worker_.raw(), worker_.plain(), read_size);
@@ -40,6 +46,7 @@ void Session::on_readable() {
   forgot_ = false;
   last_active_ = worker_.now();
   worker_.look_at(id_);
+  if (queue_.used()) worker_.note_service();
   if (in<Serving>() && reads_served_ < kBusyReads) {
     ++reads_served_;
     if (reads_served_ == kBusyReads) transport_.keep_buffers();
@@ -64,11 +71,6 @@ void Session::on_readable() {
     account();
     watch_for_input();
   }
-}
-
-void Session::go_on_shaking_hands() {
-  step_ = Step::Granted;
-  watch_for_input();
 }
 
 // A stream that ends when nobody listens any more; a dump comes to its end by itself.

@@ -17,6 +17,11 @@ constexpr milliseconds kTick{250};  // how exact time-outs are
 // What one read from memcached may bring: a value that comes in one read is not copied to be put together.
 constexpr std::size_t kRawBytes = 262'144;
 static_assert(kRawBytes >= Transport::kReadBytes);
+// Steps of TLS handshakes, where nobody is kept waiting by them. Otherwise it is one: then they cost more, as
+// whom they answer is woken for each.
+constexpr int kStepsPerTurn = 4;
+// So long after a session has been served there are some to be kept waiting.
+constexpr milliseconds kServing{100};
 constexpr std::uint32_t kClientLinesPerSecond = 20;
 constexpr std::uint32_t kBoundLinesPerSecond = 20;  // of each
 
@@ -69,7 +74,8 @@ void Worker::run(std::function<void()> on_accepting) {
   for (auto& link : binary_links_) link->connect();
   end_turn();
   while (!stopped_ && (!draining_ || sessions_ > 0)) {
-    const int flags = marked_sessions_.empty() ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK;
+    const bool goes_on = !marked_sessions_.empty() || !awaiting_handshake_.empty();
+    const int flags = goes_on ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE;
     if (event_base_loop(base(), flags) < 0) throw std::runtime_error{"the event loop has failed"};
     end_turn();
   }
@@ -220,28 +226,20 @@ void Worker::end_turn() {
   if (!accepting_ && !draining_ && links_tried()) start_accepting();
   now_.reset();
   ++turn_;
-  let_shake_hands();
+  shake_hands();
   for (const SessionId id : postponed_sessions_) mark(id);
   postponed_sessions_.clear();
 }
 
-bool Worker::may_shake_hands(SessionId id) {
-  if (handshakes_left_ > 0) {
-    --handshakes_left_;
-    return true;
-  }
-  awaiting_handshake_.push() = id;
-  return false;
-}
-
-void Worker::let_shake_hands() {
-  handshakes_left_ = kHandshakesPerTurn;
-  while (handshakes_left_ > 0 && !awaiting_handshake_.empty()) {
+void Worker::shake_hands() {
+  if (awaiting_handshake_.empty()) return;
+  int steps = now() - served_at_ < kServing ? 1 : kStepsPerTurn;
+  while (steps > 0 && !awaiting_handshake_.empty()) {
     Session* const next = session(awaiting_handshake_.front());
     awaiting_handshake_.pop();
     if (next == nullptr) continue;
-    --handshakes_left_;
-    next->go_on_shaking_hands();
+    --steps;
+    next->shake_hands();
   }
 }
 

@@ -122,14 +122,16 @@ class Worker {
   // The session has had its share of this turn, and goes on in the next.
   void postpone(SessionId id) { postponed_sessions_.push_back(id); }
   std::uint32_t turn() const { return turn_; }
-  // Whether the session's TLS handshake may take a step this turn: each costs as much as hundreds of
-  // requests. If not, it is called when its turn has come, after those who have been told so before.
-  bool may_shake_hands(SessionId id);
+  // The session's TLS handshake can take a step, which costs as much as a hundred requests. It is told to
+  // when all that others have to say in this turn is on its way, and those have had theirs who came before
+  // it.
+  void await_handshake(SessionId id) { awaiting_handshake_.push() = id; }
+  // There is a session that has been served and asks for more, which should not wait for many handshakes.
+  void note_service() { served_at_ = now(); }
   // The session is dead to everyone from now on; destroyed when the turn ends.
   void bury(SessionId id);
 
  private:
-  static constexpr int kHandshakesPerTurn = 4;
   struct Place {
     std::unique_ptr<Session> session;
     std::uint32_t generation = 0;
@@ -159,7 +161,7 @@ class Worker {
   // Closes the sessions that hold most, until limits.worker_bytes is kept.
   void make_room();
   void end_turn();
-  void let_shake_hands();
+  void shake_hands();
   bool links_tried() const;
 
   const std::uint32_t number_;
@@ -199,8 +201,8 @@ class Worker {
   std::vector<std::uint32_t> free_places_;
   std::size_t sessions_ = 0;
   std::uint32_t turn_ = 1;
-  int handshakes_left_ = kHandshakesPerTurn;
   Ring<SessionId> awaiting_handshake_;
+  Clock::time_point served_at_;
   std::vector<SessionId> postponed_sessions_;
   std::vector<SessionId> marked_sessions_;
   std::vector<SessionId> flushed_sessions_;  // the same of the round at hand; empty between rounds
