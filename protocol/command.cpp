@@ -16,8 +16,10 @@ constexpr std::optional<Version> since(int minor, int patch) {
   return Version{1, minor, patch};
 }
 
+}  // namespace
+
 // clang-format off: a table
-constexpr std::array<CommandRow, kCommandCount> kRows{{
+constexpr std::array<CommandRow, kCommandCount> kCommandRows{{
     // command                name                    category           keys  value  reply               text          binary
     {Command::Get,            "get",                  Category::Read,    Many, false, ReplyShape::Values, kFirst,       kFirst},
     {Command::Gets,           "gets",                 Category::Read,    Many, false, ReplyShape::Values, kFirst,       kNever},
@@ -68,11 +70,13 @@ constexpr std::array<CommandRow, kCommandCount> kRows{{
 }};
 // clang-format on
 
+namespace {
+
 constexpr bool complete_and_in_order() {
-  for (std::size_t i = 0; i < kRows.size(); ++i) {
-    if (static_cast<std::size_t>(kRows[i].command) != i || kRows[i].name.empty()) return false;
+  for (std::size_t i = 0; i < kCommandRows.size(); ++i) {
+    if (static_cast<std::size_t>(kCommandRows[i].command) != i || kCommandRows[i].name.empty()) return false;
     for (std::size_t j = 0; j < i; ++j) {
-      if (kRows[j].name == kRows[i].name) return false;
+      if (kCommandRows[j].name == kCommandRows[i].name) return false;
     }
   }
   return true;
@@ -80,7 +84,7 @@ constexpr bool complete_and_in_order() {
 static_assert(complete_and_in_order(), "row() finds a command's row by its number");
 
 // Only what a client's identity alone permits is answered by mcgate itself, and nothing of it goes upstream.
-static_assert(std::ranges::all_of(kRows, [](const CommandRow& row) {
+static_assert(std::ranges::all_of(kCommandRows, [](const CommandRow& row) {
   return (row.category == Category::Session) == (row.reply == ReplyShape::Local);
 }));
 
@@ -102,24 +106,16 @@ static_assert(kCategories.back().category == Category::Admin &&
 
 constexpr std::array<CommandSet, kCategories.size()> sets_by_category() {
   std::array<CommandSet, kCategories.size()> sets{};
-  for (const CommandRow& row : kRows) sets[static_cast<std::size_t>(row.category)] |= row.command;
+  for (const CommandRow& row : kCommandRows) sets[static_cast<std::size_t>(row.category)] |= row.command;
   return sets;
 }
 constexpr auto kSets = sets_by_category();
 
 }  // namespace
 
-const CommandRow& row(Command command) {
-  return kRows[static_cast<std::size_t>(command)];
-}
-
-std::span<const CommandRow> all_commands() {
-  return kRows;
-}
-
 std::optional<Command> command_named(std::string_view name) {
-  const auto* const found = std::ranges::find(kRows, name, &CommandRow::name);
-  if (found == kRows.end()) return std::nullopt;
+  const auto* const found = std::ranges::find(kCommandRows, name, &CommandRow::name);
+  if (found == kCommandRows.end()) return std::nullopt;
   return found->command;
 }
 
@@ -141,7 +137,7 @@ CommandSet commands_of(Category category) {
 
 CommandSet commands_of_star() {
   CommandSet all;
-  for (const CommandRow& row : kRows) all |= row.command;
+  for (const CommandRow& row : kCommandRows) all |= row.command;
   return all.without(commands_of(Category::Admin));
 }
 

@@ -4,6 +4,8 @@
 // exist: it is answered as unknown and never forwarded. Pure data, used from any thread.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -103,11 +105,16 @@ struct CommandRow {
   std::optional<Version> since_binary;  // the same for binary
 };
 
-// The row of a command; every command has one.
-const CommandRow& row(Command command);
-
 // All rows, in the order of Command.
-std::span<const CommandRow> all_commands();
+extern const std::array<CommandRow, kCommandCount> kCommandRows;
+inline std::span<const CommandRow> all_commands() {
+  return kCommandRows;
+}
+
+// The row of a command; every command has one.
+inline const CommandRow& row(Command command) {
+  return kCommandRows[static_cast<std::size_t>(command)];
+}
 
 // The command with that exact name, as a grant writes it.
 std::optional<Command> command_named(std::string_view name);
