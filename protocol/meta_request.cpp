@@ -187,12 +187,7 @@ ParseResult parse_noop(TextLine& line) {
   return Parsed{line.bytes};
 }
 
-struct MetaRow {
-  std::string_view name;
-  Command command;
-  ParseResult (*parse)(TextLine& line);
-};
-constexpr std::array<MetaRow, 6> kMeta{{
+constexpr std::array<TextRow, 6> kMeta{{
     {"mg", Command::MetaGet, parse_plain},
     {"ms", Command::MetaSet, parse_set},
     {"md", Command::MetaDelete, parse_plain},
@@ -203,13 +198,11 @@ constexpr std::array<MetaRow, 6> kMeta{{
 
 }  // namespace
 
-std::optional<ParseResult> parse_meta(TextLine& line) {
-  const auto* const found = std::ranges::find(kMeta, line.token[0], &MetaRow::name);
-  if (found == kMeta.end()) return std::nullopt;
-  line.request.caller.command = found->command;
-  line.request.caller.dialect = Dialect::Meta;
-  line.request.needs = found->command;
-  return found->parse(line);
+const TextRow* find_meta(std::string_view name) {
+  if (name.size() != 2 || name.front() != 'm') return nullptr;
+  const auto* const found =
+      std::ranges::find(kMeta, name.back(), [](const TextRow& row) { return row.name.back(); });
+  return found == kMeta.end() ? nullptr : found;
 }
 
 }  // namespace mcgate::protocol

@@ -4,6 +4,8 @@
 
 #include <charconv>
 #include <concepts>
+#include <cstddef>
+#include <limits>
 #include <optional>
 #include <string_view>
 
@@ -14,6 +16,15 @@ namespace mcgate::protocol {
 template <std::integral T>
 constexpr std::optional<T> parse_number(std::string_view text) {
   T value{};
+  // So many digits are within the range whatever they are, as hardly any number's are not.
+  constexpr std::size_t kSafeDigits = std::numeric_limits<T>::digits10;
+  if (!text.empty() && text.size() <= kSafeDigits && text.front() != '-') {
+    for (const char c : text) {
+      if (c < '0' || c > '9') return std::nullopt;
+      value = static_cast<T>(value * 10 + static_cast<T>(c - '0'));
+    }
+    return value;
+  }
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc{} || stop != end || text.empty() || text.size() > 21) return std::nullopt;

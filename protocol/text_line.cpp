@@ -21,13 +21,18 @@ std::string_view next_token(std::string_view& rest) {
 }
 
 void split(TextLine& line) {
-  std::string_view rest = line.text;
-  for (std::string_view token = next_token(rest); !token.empty(); token = next_token(rest)) {
+  const char* at = line.text.begin();
+  const char* const end = line.text.end();
+  for (;;) {
+    while (at != end && *at == ' ') ++at;
+    if (at == end) return;
     if (line.count == line.token.size()) {
       line.more = true;
       return;
     }
-    line.token[line.count++] = token;
+    const char* const begin = at;
+    while (at != end && *at != ' ') ++at;
+    line.token[line.count++] = {begin, at};
   }
 }
 

@@ -79,9 +79,16 @@ std::optional<std::string_view> canonical_number(std::string_view text) {
   return text;
 }
 
-// The parsers of the other files: classic admin commands and stats, and meta commands. Nothing if the
-// line's first token is none of theirs.
+// A command by its line's first token, and the parser of such lines.
+struct TextRow {
+  std::string_view name;
+  Command command;
+  ParseResult (*parse)(TextLine& line);
+};
+// A meta command; null if that is the name of none.
+const TextRow* find_meta(std::string_view name);
+
+// Classic admin commands and stats. Nothing if the line's first token is none of theirs.
 std::optional<ParseResult> parse_admin(TextLine& line);
-std::optional<ParseResult> parse_meta(TextLine& line);
 
 }  // namespace mcgate::protocol

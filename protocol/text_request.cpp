@@ -41,31 +41,28 @@ ParseResult parse_storage(TextLine& line) {
   return take_value(line, *length);
 }
 
-// The keys of get, gets, gat and gats: told apart and judged in one pass, since there may be many.
+// The keys of get, gets, gat and gats.
 ParseResult take_keys(TextLine& line, std::string_view rest) {
   Request& request = line.request;
-  const char* at = rest.begin();
   for (;;) {
-    while (at != rest.end() && *at == ' ') ++at;
-    if (at == rest.end()) break;
-    const char* const begin = at;
-    while (at != rest.end() && valid_in_key(*at)) ++at;
-    const std::string_view key{begin, at};
-    const bool whole = at == rest.end() || *at == ' ';
-    if (!whole || key.size() > line.limits.key_bytes()) return refuse(line, kBadFormat);
+    while (rest.starts_with(' ')) rest.remove_prefix(1);
+    if (rest.empty()) break;
+    const std::string_view key = rest.substr(0, rest.find(' '));
+    if (!valid_key(key, line.limits.key_bytes())) return refuse(line, kBadFormat);
     if (request.keys.size() == line.limits.keys) {
       Broken refused = refuse(line, "CLIENT_ERROR too many keys");
       refused.bound = Broken::Bound::Keys;
       return refused;
     }
     request.keys.push_back(key);
+    rest.remove_prefix(key.size());
   }
   if (request.keys.empty()) return refuse(line, kError);
   return Parsed{line.bytes};
 }
 
 ParseResult parse_get(TextLine& line) {
-  return take_keys(line, line.text.substr(std::min(line.text.find(' '), line.text.size())));
+  return take_keys(line, line.text.substr(line.token[0].size()));
 }
 
 // Bytes of the line of gat or gats that goes up, its end included, whatever a bound makes of its exptime:
@@ -131,15 +128,10 @@ ParseResult parse_bare(TextLine& line) {
   return Parsed{line.bytes};
 }
 
-struct ClassicRow {
-  std::string_view name;
-  Command command;
-  ParseResult (*parse)(TextLine& line);
-};
-constexpr ClassicRow kGet{"get", Command::Get, parse_get};
-constexpr ClassicRow kGets{"gets", Command::Gets, parse_get};
+constexpr TextRow kGet{"get", Command::Get, parse_get};
+constexpr TextRow kGets{"gets", Command::Gets, parse_get};
 // The most frequent first. `bget` is memcached's own undocumented alias.
-constexpr std::array<ClassicRow, 17> kClassic{{
+constexpr std::array<TextRow, 17> kClassic{{
     kGet,
     kGets,
     {"set", Command::Set, parse_storage},
@@ -159,7 +151,7 @@ constexpr std::array<ClassicRow, 17> kClassic{{
     {"bget", Command::Get, parse_get},
 }};
 
-ParseResult parse_classic(TextLine& line, const ClassicRow& found) {
+ParseResult parse_as(TextLine& line, const TextRow& found) {
   line.request.caller.command = found.command;
   line.request.needs = found.command;
   return found.parse(line);
@@ -167,15 +159,19 @@ ParseResult parse_classic(TextLine& line, const ClassicRow& found) {
 
 ParseResult parse_line(TextLine& line) {
   const std::string_view name = line.token[0];
-  const auto* const classic = std::ranges::find(kClassic, name, &ClassicRow::name);
+  const TextRow* const meta = line.text.starts_with(' ') ? nullptr : find_meta(name);
+  if (meta != nullptr) {
+    line.request.caller.dialect = Dialect::Meta;
+    return parse_as(line, *meta);
+  }
+  const auto* const classic = std::ranges::find(kClassic, name, &TextRow::name);
   const std::size_t length_place = name == "ms" ? 2 : kLengthPlace;
   if (line.text.starts_with(' ')) {
     // Versions disagree on whether this is a command; its data must not become one.
     const bool has_value = name == "ms" || (classic != kClassic.end() && classic->parse == parse_storage);
     return has_value ? refuse_storage(line, length_place, kError) : refuse(line, kError);
   }
-  if (classic != kClassic.end()) return parse_classic(line, *classic);
-  if (auto meta = parse_meta(line)) return std::move(*meta);
+  if (classic != kClassic.end()) return parse_as(line, *classic);
   if (auto admin = parse_admin(line)) return std::move(*admin);
   // A browser that was sent here by someone else's page must not get to its next lines.
   const std::string_view text = line.text.substr(0, line.text.find_last_not_of(' ') + 1);
@@ -200,7 +196,11 @@ ParseResult parse_text(std::string_view input, const ParseLimits& limits, Reques
   std::string_view text = input.substr(0, end);
   if (text.ends_with('\r')) text.remove_suffix(1);
   TextLine line{.input = input, .text = text, .bytes = end + 1, .limits = limits, .request = request};
-  if (exempt) return parse_classic(line, text.starts_with("gets ") ? kGets : kGet);  // any number of tokens
+  if (exempt) {  // it may have any number of tokens
+    const TextRow& get = text.starts_with("gets ") ? kGets : kGet;
+    line.token[0] = get.name;
+    return parse_as(line, get);
+  }
   split(line);
   return parse_line(line);
 }
