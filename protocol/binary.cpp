@@ -6,6 +6,7 @@
 #include <cassert>
 #include <concepts>
 #include <cstring>
+#include <utility>
 
 namespace mcgate::protocol {
 namespace {
@@ -123,15 +124,11 @@ char* write_big_endian(T number, char* to) {
 }
 
 template <std::unsigned_integral T>
-void append_big_endian(T number, std::string& out) {
-  std::array<char, sizeof(T)> bytes{};
-  write_big_endian(number, bytes.data());
-  out.append(bytes.data(), bytes.size());
+void put_big_endian(T number, Writer& out) {
+  write_big_endian(number, out.take(sizeof number));
 }
 
-std::array<char, kHeaderBytes> encode(const Header& header) {
-  std::array<char, kHeaderBytes> bytes{};
-  char* to = bytes.data();
+void write_header(const Header& header, char* to) {
   to = write_big_endian(header.magic, to);
   to = write_big_endian(header.opcode, to);
   to = write_big_endian(header.key_bytes, to);
@@ -141,7 +138,6 @@ std::array<char, kHeaderBytes> encode(const Header& header) {
   to = write_big_endian(header.body_bytes, to);
   to = write_big_endian(header.opaque, to);
   write_big_endian(header.cas, to);
-  return bytes;
 }
 
 std::string_view memcached_text(Status status) {
@@ -172,28 +168,28 @@ std::string_view memcached_text(Status status) {
 }
 
 // The extras of a request in its loud form.
-void append_extras(const Request& request, Opcode loud, std::string& out) {
+void put_extras(const Request& request, Opcode loud, Writer& out) {
   const auto exptime = static_cast<std::uint32_t>(request.exptime);
   switch (loud) {
     case Set:
     case Add:
     case Replace:
-      append_u32(request.flags, out);
-      append_u32(exptime, out);
+      put_big_endian(request.flags, out);
+      put_big_endian(exptime, out);
       break;
     case Incr:
     case Decr:
-      append_u64(request.delta, out);
-      append_u64(request.initial, out);
-      append_u32(exptime, out);
+      put_big_endian(request.delta, out);
+      put_big_endian(request.initial, out);
+      put_big_endian(exptime, out);
       break;
     case Touch:
     case Gat:
     case GatK:
-      append_u32(exptime, out);
+      put_big_endian(exptime, out);
       break;
     case Flush:
-      if (exptime != 0) append_u32(exptime, out);  // 0 says the same as none
+      if (exptime != 0) put_big_endian(exptime, out);  // 0 says the same as none
       break;
     case Get:
     case GetK:
@@ -227,19 +223,27 @@ void append_extras(const Request& request, Opcode loud, std::string& out) {
 }
 
 // A Stat's key is its words.
-void append_key(const Request& request, const OpcodeRow& loud, std::string& out) {
+void put_key(const Request& request, const OpcodeRow& loud, Writer& out) {
   if (loud.opcode != Stat) {
     if (loud.key == Forbidden) return;
-    out += request.name_space;
-    out += request.keys.front();
+    out.put(request.name_space);
+    out.put(request.keys.front());
     return;
   }
   bool first = true;
   for (const std::string_view word : request.words) {
-    if (!first) out += ' ';
-    out += word;
-    first = false;
+    if (!std::exchange(first, false)) out.put(' ');
+    out.put(word);
   }
+}
+
+// Bytes of the request's packet, at most.
+std::size_t longest(const Request& request) {
+  constexpr std::size_t kLongestExtras = 20;
+  std::size_t bytes = kHeaderBytes + kLongestExtras + request.name_space.size() + request.value.size();
+  for (const std::string_view key : request.keys) bytes += key.size();
+  for (const std::string_view word : request.words) bytes += 1 + word.size();
+  return bytes;
 }
 
 }  // namespace
@@ -257,9 +261,12 @@ Header read_header(std::string_view input) {
           .cas = read_u64(input.substr(16))};
 }
 
+void put_header(const Header& header, Writer& out) {
+  write_header(header, out.take(kHeaderBytes));
+}
+
 void append_header(const Header& header, std::string& out) {
-  const auto bytes = encode(header);
-  out.append(bytes.data(), bytes.size());
+  Writer::append(out, kHeaderBytes, [&](Writer& bytes) { put_header(header, bytes); });
 }
 
 std::uint16_t read_u16(std::string_view input) {
@@ -270,12 +277,6 @@ std::uint32_t read_u32(std::string_view input) {
 }
 std::uint64_t read_u64(std::string_view input) {
   return read_big_endian<std::uint64_t>(input);
-}
-void append_u32(std::uint32_t number, std::string& out) {
-  append_big_endian(number, out);
-}
-void append_u64(std::uint64_t number, std::string& out) {
-  append_big_endian(number, out);
 }
 
 const OpcodeRow* find_opcode(std::uint8_t opcode) {
@@ -309,21 +310,22 @@ void compose_binary(const Request& request, std::uint32_t sequence, std::string&
   const OpcodeRow& loud = *find_opcode(static_cast<std::uint8_t>(asked->loud));
 
   // The header's lengths are those of what follows it, whatever that is: they can't disagree.
-  const std::size_t start = out.size();
-  out.append(kHeaderBytes, '\0');
-  append_extras(request, loud.opcode, out);
-  const std::size_t extras_end = out.size();
-  append_key(request, loud, out);
-  const std::size_t key_end = out.size();
-  if (loud.value) out += request.value;
-
-  const auto header = encode({.opcode = static_cast<std::uint8_t>(loud.opcode),
-                              .key_bytes = static_cast<std::uint16_t>(key_end - extras_end),
-                              .extras_bytes = static_cast<std::uint8_t>(extras_end - start - kHeaderBytes),
-                              .body_bytes = static_cast<std::uint32_t>(out.size() - start - kHeaderBytes),
-                              .opaque = sequence,
-                              .cas = request.cas});
-  std::ranges::copy(header, out.begin() + static_cast<std::ptrdiff_t>(start));
+  Writer::append(out, longest(request), [&](Writer& packet) {
+    char* const header = packet.take(kHeaderBytes);
+    const char* const extras = packet.place();
+    put_extras(request, loud.opcode, packet);
+    const char* const key = packet.place();
+    put_key(request, loud, packet);
+    const char* const value = packet.place();
+    if (loud.value) packet.put(request.value);
+    write_header({.opcode = static_cast<std::uint8_t>(loud.opcode),
+                  .key_bytes = static_cast<std::uint16_t>(value - key),
+                  .extras_bytes = static_cast<std::uint8_t>(key - extras),
+                  .body_bytes = static_cast<std::uint32_t>(packet.place() - extras),
+                  .opaque = sequence,
+                  .cas = request.cas},
+                 header);
+  });
 }
 
 }  // namespace mcgate::protocol

@@ -10,6 +10,7 @@
 
 #include "protocol/command.hpp"
 #include "protocol/request.hpp"
+#include "protocol/writer.hpp"
 
 namespace mcgate::protocol {
 
@@ -67,13 +68,12 @@ struct Header {
 Header read_header(std::string_view input);
 // Appends the header as it goes over the wire; its lengths are the caller's to have right.
 void append_header(const Header& header, std::string& out);
+void put_header(const Header& header, Writer& out);
 
 // Big-endian numbers: reading needs as many bytes at the start of `input`.
 std::uint16_t read_u16(std::string_view input);
 std::uint32_t read_u32(std::string_view input);
 std::uint64_t read_u64(std::string_view input);
-void append_u32(std::uint32_t number, std::string& out);
-void append_u64(std::uint64_t number, std::string& out);
 
 enum class Part : std::uint8_t { Forbidden, Optional, Required };
 

@@ -109,12 +109,14 @@ void append_packet(Header header, std::string_view body, const Expected& expecte
     header.key_bytes = static_cast<std::uint16_t>(header.key_bytes - expected.namespace_bytes);
     header.body_bytes -= expected.namespace_bytes;
   }
-  append_header(header, out);
-  if (strips) {
-    out += body.substr(0, header.extras_bytes);
-    body.remove_prefix(std::size_t{header.extras_bytes} + expected.namespace_bytes);
-  }
-  out += body;
+  Writer::append(out, kHeaderBytes + body.size(), [&](Writer& packet) {
+    put_header(header, packet);
+    if (strips) {
+      packet.put(body.substr(0, header.extras_bytes));
+      body.remove_prefix(std::size_t{header.extras_bytes} + expected.namespace_bytes);
+    }
+    packet.put(body);
+  });
 }
 
 }  // namespace

@@ -1,79 +1,70 @@
-#include <array>
-#include <charconv>
-
 #include "protocol/binary.hpp"
 #include "protocol/meta_flags.hpp"
 #include "protocol/request.hpp"
+#include "protocol/writer.hpp"
 
 namespace mcgate::protocol {
 namespace {
 
 constexpr std::string_view kEnd = "\r\n";
 
-template <std::integral T>
-void append_number(T number, std::string& out) {
-  std::array<char, 20> digits{};
-  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), number);
-  out.append(digits.data(), end);
+// Bytes of a line but for its keys, words and flags, at most: a command's name, four numbers, an opaque of
+// ours, a value's ends.
+constexpr std::size_t kLongestRest = 160;
+
+// Bytes that the request may come to, at most.
+std::size_t longest(const Request& request) {
+  std::size_t bytes = kLongestRest + request.value.size();
+  for (const std::string_view key : request.keys) bytes += 1 + request.name_space.size() + key.size();
+  for (const std::string_view word : request.words) bytes += 1 + word.size();
+  for (const MetaFlag& flag : request.meta_flags) bytes += 2 + flag.argument.size();
+  return bytes;
 }
 
 template <std::integral T>
-void append_word(T number, std::string& out) {
-  out += ' ';
-  append_number(number, out);
-}
-
-void append_word(std::string_view word, std::string& out) {
-  out += ' ';
-  out += word;
+void put_word(T number, Writer& out) {
+  out.put(' ');
+  out.put_number(number);
 }
 
 // A key as memcached has it.
-void append_key(const Request& request, std::string_view key, std::string& out) {
-  out += ' ';
-  out += request.name_space;
-  out += key;
+void put_key(const Request& request, std::string_view key, Writer& out) {
+  out.put(' ');
+  out.put(request.name_space);
+  out.put(key);
 }
 
-void append_value(const Request& request, std::string& out) {
-  // At once: making room for the end later would copy a large value once more.
-  out.reserve(out.size() + request.value.size() + 2 * kEnd.size());
-  out += kEnd;
-  out += request.value;
-  out += kEnd;
+void put_value(const Request& request, Writer& out) {
+  out.put(kEnd);
+  out.put(request.value);
+  out.put(kEnd);
 }
 
-void compose_meta(const Request& request, std::uint32_t sequence, std::string& out) {
+void put_meta(const Request& request, std::uint32_t sequence, Writer& out) {
   const Command command = request.caller.command;
-  out += row(command).name;
-  append_key(request, request.keys.front(), out);
-  if (command == Command::MetaDebug) {
-    out += kEnd;
-    return;
-  }
-  if (command == Command::MetaSet) append_word(request.value.size(), out);
+  out.put(row(command).name);
+  put_key(request, request.keys.front(), out);
+  if (command == Command::MetaDebug) return out.put(kEnd);
+  if (command == Command::MetaSet) put_word(request.value.size(), out);
   for (const MetaFlag& flag : request.meta_flags) {
     if (!flag_row(flag.letter)->forwarded) continue;
-    out += ' ';
-    out += flag.letter;
-    out += flag.argument;
+    out.put(' ');
+    out.put(flag.letter);
+    out.put(flag.argument);
   }
-  out += " O";
-  append_number(sequence, out);
-  if (command == Command::MetaSet) {
-    append_value(request, out);
-  } else {
-    out += kEnd;
-  }
+  out.put(" O");
+  out.put_number(sequence);
+  if (command == Command::MetaSet) return put_value(request, out);
+  out.put(kEnd);
 }
 
-void compose_storage(const Request& request, std::string& out) {
-  append_key(request, request.keys.front(), out);
-  append_word(request.flags, out);
-  append_word(request.exptime, out);
-  append_word(request.value.size(), out);
-  if (request.caller.command == Command::Cas) append_word(request.cas, out);
-  append_value(request, out);
+void put_storage(const Request& request, Writer& out) {
+  put_key(request, request.keys.front(), out);
+  put_word(request.flags, out);
+  put_word(request.exptime, out);
+  put_word(request.value.size(), out);
+  if (request.caller.command == Command::Cas) put_word(request.cas, out);
+  put_value(request, out);
 }
 
 // The first token of a command's line: its name, but for the sub-commands, which are among the words.
@@ -82,19 +73,32 @@ std::string_view verb(Command command) {
   return name.substr(0, name.find(' '));
 }
 
-void compose_text(const Request& request, std::string& out) {
+void put_text(const Request& request, Writer& out) {
   const Command command = request.caller.command;
-  out += verb(command);
-  if (row(command).has_value) return compose_storage(request, out);
-  if (command == Command::Gat || command == Command::Gats) append_word(request.exptime, out);
-  for (const std::string_view key : request.keys) append_key(request, key, out);
-  if (command == Command::Incr || command == Command::Decr) append_word(request.delta, out);
-  if (command == Command::Touch) append_word(request.exptime, out);
-  for (const std::string_view word : request.words) append_word(word, out);
-  out += kEnd;
+  out.put(verb(command));
+  if (row(command).has_value) return put_storage(request, out);
+  if (command == Command::Gat || command == Command::Gats) put_word(request.exptime, out);
+  for (const std::string_view key : request.keys) put_key(request, key, out);
+  if (command == Command::Incr || command == Command::Decr) put_word(request.delta, out);
+  if (command == Command::Touch) put_word(request.exptime, out);
+  for (const std::string_view word : request.words) {
+    out.put(' ');
+    out.put(word);
+  }
+  out.put(kEnd);
 }
 
+// The flags that came later than a command that takes them.
+constexpr FlagSet kLateFlags = [] {
+  FlagSet late;
+  for (const MetaFlagRow& row : meta_flags::kRows) {
+    if (row.mg.since || row.ms.since || row.md.since || row.ma.since) late.add(row.letter);
+  }
+  return late;
+}();
+
 bool flags_supported(const Request& request, const Version& backend) {
+  if (!request.meta_letters.intersects(kLateFlags)) return true;
   for (const MetaFlag& flag : request.meta_flags) {
     const FlagOn& here = flag_row(flag.letter)->on(request.caller.command);
     if (here.since && backend < *here.since) return false;
@@ -105,24 +109,20 @@ bool flags_supported(const Request& request, const Version& backend) {
 }  // namespace
 
 void compose(const Request& request, std::uint32_t sequence, std::string& out) {
-  switch (request.caller.dialect) {
-    case Dialect::Text:
-      return compose_text(request, out);
-    case Dialect::Meta:
-      if (request.caller.command == Command::Noop) {
-        out += "mn\r\n";
-        return;
-      }
-      return compose_meta(request, sequence, out);
-    case Dialect::Binary:
-      return compose_binary(request, sequence, out);
-  }
+  if (request.caller.dialect == Dialect::Binary) return compose_binary(request, sequence, out);
+  Writer::append(out, longest(request), [&](Writer& line) {
+    if (request.caller.dialect == Dialect::Text) return put_text(request, line);
+    if (request.caller.command == Command::Noop) return line.put("mn\r\n");
+    put_meta(request, sequence, line);
+  });
 }
 
 void compose_onto(const Request& request, std::string& out) {
   out.resize(out.size() - kEnd.size());
-  for (const std::string_view key : request.keys) append_key(request, key, out);
-  out += kEnd;
+  Writer::append(out, longest(request), [&](Writer& line) {
+    for (const std::string_view key : request.keys) put_key(request, key, line);
+    line.put(kEnd);
+  });
 }
 
 bool supported(const Request& request, const Version& backend) {

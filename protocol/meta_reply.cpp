@@ -1,13 +1,13 @@
 // Replies of the meta protocol: each proves itself by the opaque that we sent, and is given back the opaque,
 // the key and the flags that the client sent.
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <optional>
 
 #include "protocol/base64.hpp"
 #include "protocol/number.hpp"
 #include "protocol/reply_line.hpp"
+#include "protocol/writer.hpp"
 
 namespace mcgate::protocol {
 namespace {
@@ -41,7 +41,11 @@ const MetaRow* find_row(Command command) {
 
 // `code` is two letters, and so are all of `codes`, a space between.
 bool has_code(std::string_view codes, std::string_view code) {
-  return code.size() == 2 && codes.contains(code);
+  if (code.size() != 2) return false;
+  for (std::size_t at = 0; at < codes.size(); at += 3) {
+    if (codes[at] == code[0] && codes[at + 1] == code[1]) return true;
+  }
+  return false;
 }
 
 // The flag with that letter in a list of them, or an empty word.
@@ -54,9 +58,8 @@ std::string_view find_flag(std::string_view flags, char letter) {
 }
 
 bool is_our_opaque(std::string_view argument, std::uint32_t sequence) {
-  std::array<char, 10> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), sequence).ptr;
-  return argument == std::string_view{digits.data(), static_cast<std::size_t>(end - digits.data())};
+  const bool needless_zero = argument.size() > 1 && argument.front() == '0';
+  return !needless_zero && parse_number<std::uint32_t>(argument) == sequence;
 }
 
 bool right_argument(char letter, std::string_view argument) {
@@ -67,6 +70,7 @@ bool right_argument(char letter, std::string_view argument) {
 // One line of a reply, taken apart.
 struct MetaReply {
   std::string_view code;
+  bool with_value = false;
   std::string_view size;  // the value's, as it was written
   std::size_t value_bytes = 0;
   std::string_view flags;
@@ -76,7 +80,7 @@ struct MetaReply {
 // Whether each of the reply's flags is one that we asked for, and our opaque among them. Notes their letters.
 bool right_flags(const MetaRow& row, MetaReply& reply, const Expected& expected) {
   const bool miss = reply.code == "EN";
-  const bool hit = reply.code == "HD" || reply.code == "VA";
+  const bool hit = reply.with_value || reply.code == "HD";
   const bool lax_spaces = reply.code == "NF" && expected.backend < kTidyNotFound;
   bool proven = miss && expected.backend < kOpaqueOnMiss;
   for (std::string_view rest = reply.flags; !rest.empty();) {
@@ -105,7 +109,8 @@ std::optional<MetaReply> parse_reply(const MetaRow& row, std::string_view text, 
   MetaReply reply;
   reply.code = take_word(text);
   if (!has_code(row.codes, reply.code)) return std::nullopt;
-  if (reply.code == "VA") {
+  reply.with_value = reply.code == "VA";
+  if (reply.with_value) {
     if (!expected.meta_letters.contains('v')) return std::nullopt;
     reply.size = take_word(text);
     const auto bytes = parse_number<std::uint32_t>(reply.size);
@@ -117,61 +122,97 @@ std::optional<MetaReply> parse_reply(const MetaRow& row, std::string_view text, 
   return reply;
 }
 
-void append_flag(std::string_view flag, std::string& out) {
-  out += ' ';
-  out += flag;
+void put_flag(std::string_view flag, Writer& out) {
+  out.put(' ');
+  out.put(flag);
 }
 
 // The reply's line as the client is to see it: its own flags in its own order.
-void append_line(const MetaRow& row, const MetaReply& reply, const Expected& expected, std::string& out) {
-  out += reply.code;
-  if (reply.code == "VA") append_flag(reply.size, out);
-  for (std::string_view rest = expected.meta_flags; !rest.empty();) {
-    const std::string_view asked = take_word(rest);
-    if (asked[0] == 'k') {
-      out += " k";
-      out += expected.meta_key_sent;
-      // memcached names the encoding right behind the key, wherever the client's `b` stood.
-      if (expected.meta_letters.contains('b')) out += " b";
-    } else if (asked[0] == 'O') {
-      append_flag(asked, out);
-    } else if (row.flags.contains(asked[0]) && reply.letters.contains(asked[0])) {
-      append_flag(find_flag(reply.flags, asked[0]), out);
+void put_line(const MetaRow& row, const MetaReply& reply, const Expected& expected, Writer& out) {
+  out.put(reply.code);
+  if (reply.with_value) put_flag(reply.size, out);
+  if (expected.meta_returns.empty()) {
+    out.put(expected.meta_told);
+  } else {
+    for (std::string_view rest = std::string_view{expected.meta_told}.substr(1); !rest.empty();) {
+      const std::string_view told = take_word(rest);
+      if (!expected.meta_returns.contains(told[0])) {
+        put_flag(told, out);
+      } else if (reply.letters.contains(told[0])) {
+        put_flag(find_flag(reply.flags, told[0]), out);
+      }
     }
   }
   const bool tells_states = !expected.hides_tokens && reply.letters.intersects(row.states);
   for (std::string_view rest = tells_states ? reply.flags : std::string_view{}; !rest.empty();) {
     const std::string_view flag = take_word(rest);
-    if (!flag.empty() && row.states.contains(flag[0])) append_flag(flag, out);
+    if (!flag.empty() && row.states.contains(flag[0])) put_flag(flag, out);
   }
-  out += "\r\n";
+  out.put("\r\n");
 }
 
 }  // namespace
 
+void expect_meta(const Request& request, Expected& expected) {
+  expected.meta_letters = request.meta_letters;
+  expected.meta_returns = {};
+  expected.hides_tokens = !request.may_recache;
+  expected.keys.clear();
+  expected.meta_told.clear();
+  const MetaRow* const row = find_row(request.caller.command);
+  if (row == nullptr) {  // `me`
+    note_keys(request, expected.keys);
+    expected.meta_told = request.meta_key_sent;
+    return;
+  }
+  std::size_t most = request.meta_key_sent.size();
+  for (const MetaFlag& flag : request.meta_flags) most += 4 + flag.argument.size();
+  Writer::append(expected.meta_told, most, [&](Writer& told) {
+    for (const MetaFlag& flag : request.meta_flags) {
+      if (flag.letter == 'k') {
+        told.put(" k");
+        told.put(request.meta_key_sent);
+        // memcached names the encoding right behind the key, wherever the client's `b` stood.
+        if (request.meta_letters.contains('b')) told.put(" b");
+      } else if (flag.letter == 'O') {
+        told.put(" O");
+        told.put(flag.argument);
+      } else if (row->flags.contains(flag.letter)) {
+        told.put(' ');
+        told.put(flag.letter);
+        expected.meta_returns.add(flag.letter);
+      }
+    }
+  });
+}
+
 ReplyResult read_meta_reply(std::string_view input, const Expected& expected, std::string& out) {
   const auto line = first_line(input, LineEnd::CrLf);
   if (!line) return line.error();
-  if (may_fail_with(expected.caller.command, line->text)) {
-    out += line->bytes;
-    return ReplyEnd{line->bytes.size()};
-  }
   const MetaRow* const row = find_row(expected.caller.command);
   if (row == nullptr) return ReplyPoisoned{"a reply to what has none"};
   const auto reply = parse_reply(*row, line->text, expected);
-  if (!reply) return ReplyPoisoned{"not a meta reply with our opaque"};
+  if (!reply) {
+    if (!may_fail_with(expected.caller.command, line->text))
+      return ReplyPoisoned{"not a meta reply with our opaque"};
+    out += line->bytes;
+    return ReplyEnd{line->bytes.size()};
+  }
 
-  const bool with_value = reply->code == "VA";
-  const std::size_t total = line->bytes.size() + (with_value ? reply->value_bytes + 2 : 0);
+  const std::size_t total = line->bytes.size() + (reply->with_value ? reply->value_bytes + 2 : 0);
   if (input.size() < total) return ReplyNeedsMore{total};
-  if (input.substr(total - 2, 2) != "\r\n") return ReplyPoisoned{"value without CRLF"};
-  if (row->command == MetaArithmetic && with_value &&
-      !parse_number<std::uint64_t>(input.substr(line->bytes.size(), reply->value_bytes))) {
+  if (!input.substr(0, total).ends_with("\r\n")) return ReplyPoisoned{"value without CRLF"};
+  const std::string_view value = input.substr(line->bytes.size(), total - line->bytes.size());
+  if (row->command == MetaArithmetic && reply->with_value &&
+      !parse_number<std::uint64_t>(value.substr(0, reply->value_bytes))) {
     return ReplyPoisoned{"not a number"};
   }
   if (expected.caller.quiet && has_code(row->silent, reply->code)) return ReplyEnd{total};
-  append_line(*row, *reply, expected, out);
-  out += input.substr(line->bytes.size(), total - line->bytes.size());
+  // What the client is told beyond meta_told is in the reply, with a space before each flag.
+  Writer::append(out, total + expected.meta_told.size(), [&](Writer& told) {
+    put_line(*row, *reply, expected, told);
+    told.put(value);
+  });
   return ReplyEnd{total};
 }
 
@@ -191,10 +232,7 @@ ReplyResult read_debug_reply(std::string_view input, const Expected& expected, s
   encode_base64(expected.keys, encoded);
   if (key != expected.keys && key != encoded) return ReplyPoisoned{"ME of another key"};
   if (rest.empty() || !printable(rest)) return ReplyPoisoned{"ME without details"};
-  out += "ME ";
-  out += expected.meta_key_sent;
-  append_flag(rest, out);
-  out += "\r\n";
+  out.append("ME ").append(expected.meta_told).append(" ").append(rest).append("\r\n");
   return ReplyEnd{line->bytes.size()};
 }
 

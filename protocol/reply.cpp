@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <utility>
 
 #include "protocol/binary.hpp"
 #include "protocol/number.hpp"
 #include "protocol/reply_line.hpp"
+#include "protocol/writer.hpp"
 
 namespace mcgate::protocol {
 namespace {
@@ -72,29 +74,32 @@ ProbeResult read_binary_probe(std::string_view input) {
 
 }  // namespace
 
+void note_keys(const Request& request, std::string& keys) {
+  std::size_t bytes = 0;
+  for (const std::string_view key : request.keys) bytes += 1 + request.name_space.size() + key.size();
+  keys.clear();
+  Writer::append(keys, bytes, [&](Writer& out) {
+    bool first = true;
+    for (const std::string_view key : request.keys) {
+      if (!std::exchange(first, false)) out.put(' ');
+      out.put(request.name_space);
+      out.put(key);
+    }
+  });
+}
+
 void expect(const Request& request, std::uint32_t sequence, const Version& backend, Expected& expected) {
   expected.caller = request.caller;
   expected.sequence = sequence;
   expected.backend = backend;
-  expected.keys.clear();
-  for (const std::string_view key : request.keys) {
-    if (!expected.keys.empty()) expected.keys += ' ';
-    expected.keys += request.name_space;
-    expected.keys += key;
+  if (request.caller.dialect == Dialect::Meta) {
+    expect_meta(request, expected);
+  } else {
+    note_keys(request, expected.keys);
   }
   // The names of statistics are not keys.
   expected.namespace_bytes = static_cast<std::uint8_t>(request.keys.empty() ? 0 : request.name_space.size());
   expected.next_key = 0;
-  expected.meta_flags.clear();
-  expected.meta_letters = {};
-  for (const MetaFlag& flag : request.meta_flags) {
-    if (!expected.meta_flags.empty()) expected.meta_flags += ' ';
-    expected.meta_letters.add(flag.letter);
-    expected.meta_flags += flag.letter;
-    expected.meta_flags += flag.argument;
-  }
-  expected.meta_key_sent = request.meta_key_sent;
-  expected.hides_tokens = !request.may_recache;
   expected.began = false;
   expected.statistics = 0;
   expected.line_goes_on = false;

@@ -27,15 +27,19 @@ struct Expected {
   Caller caller;
   std::uint32_t sequence = 0;  // what compose() was given
   Version backend;             // of the link the request is on
-  std::string keys;  // the keys sent, joined by single spaces; a reply's keys must be among them, in order
+  // The keys sent, joined by single spaces; a reply's keys must be among them, in order. Replies to mg, ms,
+  // md and ma prove themselves otherwise, and have none here.
+  std::string keys;
   std::uint8_t namespace_bytes = 0;  // of each of them: not the client's, who is not shown them
   std::size_t next_key = 0;          // offset into `keys` of the first that may still be answered
-  std::string meta_flags;            // the client's meta flags as sent, joined by single spaces
-  FlagSet meta_letters;              // theirs
-  std::string meta_key_sent;         // the key as the client wrote it, for `k`
-  bool hides_tokens = false;         // mg: W, X and Z are kept from the client
-  bool began = false;                // some part of the reply has been read
-  std::size_t statistics = 0;        // bytes of them that have been read
+  FlagSet meta_letters;              // the client's meta flags
+  // What follows code and size in the client's line, if memcached returns all: ` kfoo b Oabc s t`. Key and
+  // opaque are the client's; a letter alone stands for what memcached says. Of `me`: `foo`.
+  std::string meta_told;
+  FlagSet meta_returns;        // the letters alone
+  bool hides_tokens = false;   // mg: W, X and Z are kept from the client
+  bool began = false;          // some part of the reply has been read
+  std::size_t statistics = 0;  // bytes of them that have been read
   // A get whose line holds the keys of further requests behind its own, all keys of the line distinct: its
   // reply ends (with ReplyEnd{0}) where a VALUE is not its own, or before the line's END.
   bool line_goes_on = false;

@@ -61,13 +61,6 @@ std::expected<ReplyLine, ReplyResult> first_line(std::string_view input, LineEnd
   return ReplyLine{window.substr(0, carriage_return ? feed - 1 : feed), window.substr(0, feed + 1)};
 }
 
-std::string_view take_word(std::string_view& rest) {
-  const std::size_t space = rest.find(' ');
-  const std::string_view word = rest.substr(0, space);
-  rest.remove_prefix(space == std::string_view::npos ? rest.size() : space + 1);
-  return word;
-}
-
 bool printable(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c >= 0x20 && c <= 0x7e; });
 }

@@ -45,6 +45,7 @@ class FlagSet {
   constexpr void add(char letter) { bits_ |= bit(letter); }
   constexpr bool contains(char letter) const { return (bits_ & bit(letter)) != 0; }
   constexpr bool intersects(FlagSet any) const { return (bits_ & any.bits_) != 0; }
+  constexpr bool empty() const { return bits_ == 0; }
 
  private:
   static constexpr std::uint64_t bit(char letter) { return std::uint64_t{1} << (letter - 'A'); }

@@ -36,9 +36,16 @@ bool expected_for(std::uint8_t kind, std::uint8_t age, Expected& expected) {
   const bool meta = command.reply == ReplyShape::Meta || command.command == Command::MetaDebug;
   expected.caller = {command.command, meta ? Dialect::Meta : Dialect::Text, kind >= 64, 0, 0};
   expected.keys = command.keys == KeyCount::Many ? "a bc a" : "a";
-  expected.meta_flags = "k O1 s v t c f h l b";
-  expected.meta_letters = FlagSet{"kOsvtcfhlb"};
-  expected.meta_key_sent = "YQ==";
+  if (!meta) return true;
+  Request request;
+  request.caller = expected.caller;
+  request.keys = {"a"};
+  for (const char letter : std::string_view{"kOsvtcfhlb"}) {
+    request.meta_flags.push_back({letter, letter == 'O' ? "1" : ""});
+    request.meta_letters.add(letter);
+  }
+  request.meta_key_sent = "YQ==";
+  expect(request, expected.sequence, expected.backend, expected);
   return true;
 }
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "protocol/reply.hpp"
+#include "protocol/reply_line.hpp"
 #include "tests/unit/protocol/reply_feed.hpp"
 
 namespace mcgate::protocol {
@@ -16,17 +16,17 @@ constexpr protocol::Version kDebian{1, 6, 18};
 
 // Every request here is the 77th on its link and about the key "secret".
 Expected for_meta(Command command, std::string_view flags, bool quiet = false) {
-  Expected expected = expecting(command, Dialect::Meta, "secret");
-  const bool encoded = (' ' + std::string{flags} + ' ').find(" b ") != std::string::npos;
-  expected.sequence = 77;
-  expected.meta_flags = flags;
-  bool begins = true;
-  for (const char c : flags) {
-    if (begins) expected.meta_letters.add(c);
-    begins = c == ' ';
+  Request request;
+  request.caller = {command, Dialect::Meta, quiet, 0, 0};
+  request.keys = {"secret"};
+  while (!flags.empty()) {
+    const std::string_view flag = take_word(flags);
+    request.meta_flags.push_back({flag[0], flag.substr(1)});
+    request.meta_letters.add(flag[0]);
   }
-  expected.meta_key_sent = encoded ? "c2VjcmV0" : "secret";
-  expected.caller.quiet = quiet;
+  request.meta_key_sent = request.meta_letters.contains('b') ? "c2VjcmV0" : "secret";
+  Expected expected;
+  expect(request, 77, kDebian, expected);
   return expected;
 }
 
@@ -164,6 +164,26 @@ TEST_CASE("a meta reply without proof is poison") {
     CHECK(fed.came == ToPoison);
     CHECK(fed.out.empty());
   }
+}
+
+TEST_CASE("expect() notes what the client of a meta request is told") {
+  Request request;
+  request.caller = {MetaGet, Dialect::Meta, true, 0, 0};
+  request.keys = {"a"};
+  request.meta_flags = {{'s', ""}, {'k', ""}, {'O', "x1"}, {'T', "30"}, {'b', ""}, {'t', ""}};
+  request.meta_letters = FlagSet{"skOTbt"};
+  request.meta_key_sent = "YQ==";
+  Expected expected = for_meta(MetaGet, "c f O9");
+  expect(request, 7, {1, 6, 45}, expected);
+  CHECK(expected.caller.quiet);
+  CHECK(expected.sequence == 7);
+  CHECK(expected.meta_told == " s kYQ== b Ox1 t");
+  CHECK(expected.meta_returns.contains('s'));
+  CHECK(expected.meta_returns.contains('t'));
+  CHECK_FALSE(expected.meta_returns.intersects(FlagSet{"kOTbcf"}));
+  expected = for_meta(MetaDelete, "T5");
+  CHECK(expected.meta_told.empty());
+  CHECK(expected.meta_returns.empty());
 }
 
 TEST_CASE("q silences what is nominal and nothing else") {

@@ -302,24 +302,19 @@ TEST_CASE("statistics have an end") {
 
 TEST_CASE("expect() notes what a reply has to prove") {
   Request request;
-  request.caller = {MetaGet, Dialect::Meta, true, 0, 0};
+  request.caller = {Get, Dialect::Text, true, 0, 0};
   request.keys = {"a", "bc"};
-  request.meta_flags = {{'k', ""}, {'O', "x1"}, {'T', "30"}};
-  request.meta_key_sent = "YQ==";
   Expected expected;
   expected.keys = "old";
-  expected.meta_flags = "old";
   expected.next_key = 3;
   expected.began = true;
   expected.statistics = 1;
   expect(request, 7, {1, 6, 45}, expected);
-  CHECK(expected.caller.command == MetaGet);
+  CHECK(expected.caller.command == Get);
   CHECK(expected.caller.quiet);
   CHECK(expected.sequence == 7);
   CHECK(expected.backend == protocol::Version{1, 6, 45});
   CHECK(expected.keys == "a bc");
-  CHECK(expected.meta_flags == "k Ox1 T30");
-  CHECK(expected.meta_key_sent == "YQ==");
   CHECK(expected.next_key == 0);
   CHECK_FALSE(expected.began);
   CHECK(expected.statistics == 0);
