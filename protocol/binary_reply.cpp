@@ -131,7 +131,7 @@ ReplyResult read_binary_reply(std::string_view input, Expected& expected, std::s
   if (input.size() < kHeaderBytes) return ReplyNeedsMore{kHeaderBytes};
   const Header header = read_header(input);
   if (Opcode{header.opcode} != opcode->loud) return ReplyPoisoned{"not the opcode that we sent"};
-  if (header.opaque != expected.sequence) return ReplyPoisoned{"not the opaque that we sent"};
+  if (header.opaque != expected.sequence.number()) return ReplyPoisoned{"not the opaque that we sent"};
   if (header.datatype != 0) return ReplyPoisoned{"a datatype that nobody asked for"};
   const Status status{header.status};
   const Body kind = status == Status::Ok ? success(header, *row, expected) : failure(header, *row, expected);

@@ -40,7 +40,7 @@ void put_value(const Request& request, Writer& out) {
   out.put(kEnd);
 }
 
-void put_meta(const Request& request, std::uint32_t sequence, Writer& out) {
+void put_meta(const Request& request, const Sequence& sequence, Writer& out) {
   const Command command = request.caller.command;
   out.put(row(command).name);
   put_key(request, request.keys.front(), out);
@@ -52,8 +52,8 @@ void put_meta(const Request& request, std::uint32_t sequence, Writer& out) {
     out.put(flag.letter);
     out.put(flag.argument);
   }
-  out.put(" O");
-  out.put_number(sequence);
+  out.put(' ');
+  out.put(sequence.flag());
   if (command == Command::MetaSet) return put_value(request, out);
   out.put(kEnd);
 }
@@ -108,8 +108,8 @@ bool flags_supported(const Request& request, const Version& backend) {
 
 }  // namespace
 
-void compose(const Request& request, std::uint32_t sequence, std::string& out) {
-  if (request.caller.dialect == Dialect::Binary) return compose_binary(request, sequence, out);
+void compose(const Request& request, const Sequence& sequence, std::string& out) {
+  if (request.caller.dialect == Dialect::Binary) return compose_binary(request, sequence.number(), out);
   Writer::append(out, longest(request), [&](Writer& line) {
     if (request.caller.dialect == Dialect::Text) return put_text(request, line);
     if (request.caller.command == Command::Noop) return line.put("mn\r\n");

@@ -88,7 +88,7 @@ void note_keys(const Request& request, std::string& keys) {
   });
 }
 
-void expect(const Request& request, std::uint32_t sequence, const Version& backend, Expected& expected) {
+void expect(const Request& request, const Sequence& sequence, const Version& backend, Expected& expected) {
   expected.caller = request.caller;
   expected.sequence = sequence;
   expected.backend = backend;

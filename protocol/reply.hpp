@@ -25,8 +25,8 @@ inline constexpr std::size_t kMaxReplyStatistics = 67'108'864;
 // What one request in flight may be answered with.
 struct Expected {
   Caller caller;
-  std::uint32_t sequence = 0;  // what compose() was given
-  Version backend;             // of the link the request is on
+  Sequence sequence;  // what compose() was given
+  Version backend;    // of the link the request is on
   // The keys sent, joined by single spaces; a reply's keys must be among them, in order. Replies to mg, ms,
   // md and ma prove themselves otherwise, and have none here.
   std::string keys;
@@ -48,7 +48,7 @@ struct Expected {
 };
 
 // Fills `expected` with what a request that compose() wrote may be answered with.
-void expect(const Request& request, std::uint32_t sequence, const Version& backend, Expected& expected);
+void expect(const Request& request, const Sequence& sequence, const Version& backend, Expected& expected);
 
 // The reply is not whole yet: call again when at least `total` bytes are there.
 struct ReplyNeedsMore {

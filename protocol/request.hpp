@@ -15,6 +15,7 @@
 
 #include "protocol/command.hpp"
 #include "protocol/key.hpp"
+#include "protocol/sequence.hpp"
 
 namespace mcgate::protocol {
 
@@ -168,7 +169,7 @@ inline constexpr char kBinaryMagic = '\x80';
 // Appends the canonical, loud form of a parsed request, as an upstream connection gets it. Nothing in it
 // is a byte range of the client's own line or header. `sequence` is our proof: the O of a meta request,
 // the opaque of a binary one; classic text has no room for it.
-void compose(const Request& request, std::uint32_t sequence, std::string& out);
+void compose(const Request& request, const Sequence& sequence, std::string& out);
 
 // Appends the keys of one more get or gets to the canonical line of the same command that ends `out`:
 // memcached answers a line with a system call of its own, whatever the number of keys on it. The reply to

@@ -128,7 +128,7 @@ class Link {
   std::string down_reason_;  // as it was last logged
   protocol::Version version_;
   std::string version_text_;
-  std::uint32_t sequence_ = 0;
+  protocol::Sequence sequence_;
   std::uint64_t written_ = 0;  // bytes the socket took
   Buffer input_;
   std::size_t wanted_ = 0;  // input bytes before parsing again makes sense
