@@ -84,10 +84,15 @@ Problem take_flag(Request& request, std::string_view token) {
   return {};
 }
 
+// What its flag M says; 0 without one.
+char mode(const Request& request) {
+  if (!request.meta_letters.contains('M')) return '\0';
+  return std::ranges::find(request.meta_flags, 'M', &MetaFlag::letter)->argument.front();
+}
+
 // The classic command that does what this one does: whoever is denied that is denied this.
 Command counterpart(const Request& request) {
-  const auto mode = std::ranges::find(request.meta_flags, 'M', &MetaFlag::letter);
-  const char letter = mode == request.meta_flags.end() ? '\0' : mode->argument.front();
+  const char letter = mode(request);
   switch (request.caller.command) {
     case Command::MetaGet:
       return Command::Get;

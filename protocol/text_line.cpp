@@ -11,6 +11,9 @@ std::string spoken(const TextLine& line, std::string_view reply) {
   return std::string{reply} + "\r\n";
 }
 
+// The token that is a key in most lines: long enough for a search to pay, as other words are not.
+constexpr std::size_t kKeyPlace = 1;
+
 }  // namespace
 
 std::string_view next_token(std::string_view& rest) {
@@ -31,7 +34,12 @@ void split(TextLine& line) {
       return;
     }
     const char* const begin = at;
-    while (at != end && *at != ' ') ++at;
+    if (line.count == kKeyPlace) {
+      const std::string_view rest{begin, end};
+      at += std::min(rest.find(' '), rest.size());
+    } else {
+      while (at != end && *at != ' ') ++at;
+    }
     line.token[line.count++] = {begin, at};
   }
 }

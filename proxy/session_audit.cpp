@@ -43,9 +43,8 @@ void Session::audit_denied(const protocol::Request& request, std::optional<std::
 }
 
 void Session::audit_administrative(const protocol::Request& request) {
-  if (!worker_.shared().audit.on()) return;
   const protocol::Command command = request.caller.command;
-  if (protocol::row(command).category != protocol::Category::Admin) return;
+  if (protocol::row(command).category != protocol::Category::Admin || !worker_.shared().audit.on()) return;
   AuditEvent event = audit_event(AuditEvent::Kind::Administrative);
   event.command = command;
   if (!request.keys.empty()) event.key = request.keys.front();

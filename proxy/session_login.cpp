@@ -29,9 +29,9 @@ bool Session::may_log_in_in_disguise() const {
 }
 
 bool Session::is_login_in_disguise(const protocol::Request& request) const {
-  if (!may_log_in_in_disguise()) return false;
   if (request.caller.dialect != protocol::Dialect::Text || request.caller.command != protocol::Command::Set)
     return false;
+  if (!may_log_in_in_disguise()) return false;
   const auto credentials = protocol::parse_login_token(request.value);
   return credentials && worker_.snapshot().directory->find(credentials->user) != nullptr;
 }

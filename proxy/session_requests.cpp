@@ -64,13 +64,16 @@ bool Session::on_request(protocol::Request& request, std::size_t bytes) {
   const bool before_login = !in<Serving>();
   if (before_login && protocol_ == Dialect::Text && request.caller.command == protocol::Command::Set)
     return log_in_text(request);
-  request.name_space = name_space();
+  const Serving* const somebody = serving();
+  const auth::User* const user = somebody != nullptr ? somebody->user : nullptr;
+  request.name_space = user != nullptr ? std::string_view{user->name_space} : std::string_view{};
   // Taken first: what carries it out may use the worker's request for another.
   const protocol::Command command = request.caller.command;
-  const Action action = lets_all_pass_ ? let_pass(request) : decide(request, policy());
+  const Action action =
+      lets_all_pass_ ? let_pass(request) : decide(request, user != nullptr ? user->policy.get() : nullptr);
   const bool goes_on = action == Action::Forward || action == Action::Stream || action == Action::AnswerMiss;
-  const bool metered = goes_on && serving()->user->metered();
-  if (const auto limit = metered ? exceeded(request, *serving()) : std::nullopt) {
+  const bool metered = goes_on && user != nullptr && user->metered();
+  if (const auto limit = metered ? exceeded(request, *somebody) : std::nullopt) {
     noted_ = false;
     reached(limit->bound);
     audit(AuditEvent::Kind::Limited, user_name(), name(limit->bound));
