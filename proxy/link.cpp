@@ -252,7 +252,11 @@ std::optional<std::size_t> Link::read_replies(std::string_view input) {
 void Link::fail(LinkFailure failure, std::string_view reason, protocol::Refusal refusal) {
   const bool came_up = state_ == State::Ready || failure == LinkFailure::Timeout;
   worker_.counters().add<Metric::UpstreamFailures>(1, came_up ? failure : LinkFailure::Connect);
-  if (!lessee_) log_down(reason);
+  if (!lessee_) {
+    log_down(reason);
+  } else if (const Session* session = worker_.session(*lessee_)) {
+    session->log_lost_stream(reason);
+  }
   if (state_ == State::Ready) begin_backoff();
   close(refusal);
 }

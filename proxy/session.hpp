@@ -62,6 +62,8 @@ class Session {
   void on_reply_lost(const protocol::Expected& expected, std::size_t keys, protocol::Refusal refusal,
                      bool was_sent);
   void on_lease_over();
+  // Its stream's own link has failed.
+  void log_lost_stream(std::string_view reason) const;
   // There is room on its link, or the link is gone.
   void on_link_clear();
 

@@ -364,6 +364,15 @@ void Session::refuse_head(const protocol::Caller& caller) {
 
 // --- the log
 
+void Session::log_lost_stream(std::string_view reason) const {
+  const auto* streaming = std::get_if<Streaming>(&phase_);
+  if (streaming == nullptr || !worker_.client_log().allow(worker_.now())) return;
+  worker_.log().warning("stream_lost", {{"user", user_name()},
+                                        {"peer", auth::format(peer_)},
+                                        {"command", protocol::row(streaming->caller.command).name},
+                                        {"reason", reason}});
+}
+
 void Session::log_denied(std::string_view event, const protocol::Request& request, bool refused) {
   const bool logged = worker_.client_log().allow(worker_.now());
   if (!logged && !worker_.shared().audit.on()) return;

@@ -5,6 +5,7 @@ import select
 import time
 import unittest
 
+import admin
 import harness
 import tls_records
 import wire
@@ -319,9 +320,12 @@ class HungDumps(unittest.TestCase):
     def setUp(self):
         self.backend = FakeBackend(lambda request: b"")
         self.addCleanup(self.backend.stop)
+        admin_listener = admin.listener()
         self.gate = harness.Mcgate(
             self.backend.upstream(), [harness.plain_listener()], users=harness.users(), roles=harness.ROLES, workers=1,
-            limits={"sessions": 100, "streams": self.STREAMS}, upstream_options={"reply_timeout_seconds": 1})
+            limits={"sessions": 100, "streams": self.STREAMS}, upstream_options={"reply_timeout_seconds": 1},
+            admin=admin_listener)
+        self.admin = admin.Admin(admin_listener["address"])
         self.addCleanup(self.gate.stop)
 
     def connect(self):
@@ -336,6 +340,10 @@ class HungDumps(unittest.TestCase):
             with self.subTest(request=request):
                 self.assertEqual(client.ask(request), TIMED_OUT)
                 self.assertEqual(client.ask(b"nonsense\r\n"), b"ERROR")
+                command = b" ".join(request.split()[:2]).decode()
+                self.gate.process.wait_for(f'event=stream_lost user=admin peer=\\S+ command="{command}" '
+                                           'reason="no answer within upstream.reply_timeout_seconds"')
+        self.assertEqual(self.admin.metrics()['mcgate_upstream_failures_total{reason="timeout"}'], 3)
 
     def test_those_who_left_leave_room(self):
         for _ in range(self.STREAMS):
