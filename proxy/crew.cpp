@@ -41,13 +41,15 @@ Crew::Crew(Shared& shared, std::shared_ptr<const Snapshot> snapshot, Listening l
       counters_{shared.metrics.add_thread()},
       snapshot_{std::move(snapshot)},
       base_{make_base()},
-      stopped_fd_{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)} {
+      stopped_fd_{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)},
+      adopted_fd_{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)} {
   const sigset_t handled = signals();
   signal_fd_ = Fd{::signalfd(-1, &handled, SFD_NONBLOCK | SFD_CLOEXEC)};
-  if (!signal_fd_ || !stopped_fd_) throw std::bad_alloc{};
+  if (!signal_fd_ || !stopped_fd_ || !adopted_fd_) throw std::bad_alloc{};
   signal_event_ = make_event<&Crew::on_signals>(base(), signal_fd_.get(), EV_READ | EV_PERSIST, this);
   stopped_event_ =
       make_event<&Crew::on_worker_stopped>(base(), stopped_fd_.get(), EV_READ | EV_PERSIST, this);
+  adopted_event_ = make_event<&Crew::on_adopted>(base(), adopted_fd_.get(), EV_READ | EV_PERSIST, this);
   trim_event_ = make_event<&Crew::trim>(base(), -1, EV_PERSIST, this);
   for (std::uint32_t i = 0; i < listening.size(); ++i)
     workers_.push_back(std::make_unique<Worker>(i, shared, snapshot_, std::move(listening[i])));
@@ -59,6 +61,7 @@ Crew::Crew(Shared& shared, std::shared_ptr<const Snapshot> snapshot, Listening l
 void Crew::run() {
   add_event(signal_event_);
   add_event(stopped_event_);
+  add_event(adopted_event_);
   add_event(trim_event_, &kTrimEvery);
   running_ = workers_.size();
   std::vector<std::jthread> threads;
@@ -127,12 +130,26 @@ void Crew::on_reload() {
   }
   snapshot_ = std::move(*wanted);
   shared_.last_use.forget_all_but(*snapshot_->directory);
+  adopting_.push_back(snapshot_->config.users.size());
+  const auto left = std::make_shared<std::atomic<std::size_t>>(workers_.size());
   for (auto& worker : workers_)
-    worker->inbox()->post([snapshot = snapshot_](Worker& each) mutable { each.adopt(std::move(snapshot)); });
-  counters_.add<Metric::Reloads>(1, ReloadOutcome::Adopted);
-  counters_.set<Metric::Generation>(++generation_);
-  audit(AuditEvent::Kind::ConfigurationAdopted);
-  log().info("reloaded", {{"users", snapshot_->config.users.size()}});
+    worker->inbox()->post([this, left, snapshot = snapshot_](Worker& each) mutable {
+      each.adopt(std::move(snapshot));
+      if (--*left == 0) ::eventfd_write(adopted_fd_.get(), 1);
+    });
+}
+
+// Each worker takes them in the order they were read in, so that the oldest is the first all have.
+void Crew::on_adopted() {
+  eventfd_t count = 0;
+  if (::eventfd_read(adopted_fd_.get(), &count) != 0) return;
+  for (; count > 0; --count) {
+    counters_.add<Metric::Reloads>(1, ReloadOutcome::Adopted);
+    counters_.set<Metric::Generation>(++generation_);
+    audit(AuditEvent::Kind::ConfigurationAdopted);
+    log().info("reloaded", {{"users", adopting_.front()}});
+    adopting_.pop_front();
+  }
 }
 
 void Crew::audit(AuditEvent::Kind kind, std::string problem) {

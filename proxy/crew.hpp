@@ -5,6 +5,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -49,6 +50,8 @@ class Crew {
   void trim();
   void end();
   void on_reload();
+  // All workers go by a configuration that was read; if one is held up, this comes when it goes on.
+  void on_adopted();
   // Of the configuration in force.
   void audit(AuditEvent::Kind kind, std::string problem = {});
 
@@ -59,12 +62,15 @@ class Crew {
   EventBasePtr base_;
   Fd signal_fd_;
   Fd stopped_fd_;  // an eventfd: how many workers have stopped since it was last read
+  Fd adopted_fd_;  // an eventfd: how many configurations all workers have adopted since then
   EventPtr signal_event_;
   EventPtr stopped_event_;
+  EventPtr adopted_event_;
   EventPtr trim_event_;
   std::atomic<std::size_t> accepting_{0};
   std::size_t running_ = 0;
-  std::uint64_t generation_ = 1;
+  std::uint64_t generation_ = 1;      // of the configuration that all workers go by
+  std::deque<std::size_t> adopting_;  // of those not all workers go by yet, the oldest first: how many users
   bool draining_ = false;
   bool stopping_ = false;
 };

@@ -1,10 +1,16 @@
 """SIGHUP: a new configuration takes effect at once and whole, for the sessions that are there too, or not at all."""
 
+import contextlib
+import ctypes
 import datetime
+import os
+import pathlib
 import re
 import signal
+import time
 import unittest
 
+import admin
 import harness
 import scram
 import wire
@@ -17,11 +23,34 @@ DENIED = b"CLIENT_ERROR access denied"
 BUSY = 0x85
 
 
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
+WALL = 0x40000000  # waitpid's __WALL: for threads too
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+
+
+@contextlib.contextmanager
+def held_up_thread(pid, name):
+    """One of its threads of that name does nothing meanwhile; the others go on."""
+    thread = next(int(each.name) for each in pathlib.Path(f"/proc/{pid}/task").iterdir()
+                  if (each / "comm").read_text(encoding="ascii") == name + "\n")
+    if _libc.ptrace(PTRACE_SEIZE, thread, None, None) != 0:
+        raise unittest.SkipTest("another process's threads may not be stopped: " + os.strerror(ctypes.get_errno()))
+    _libc.ptrace(PTRACE_INTERRUPT, thread, None, None)
+    os.waitpid(thread, WALL)
+    try:
+        yield
+    finally:
+        _libc.ptrace(PTRACE_DETACH, thread, None, None)
+
+
 @harness.needs_mcgate
 class Reload(unittest.TestCase):
     def setUp(self):
+        table = admin.listener()
         self.memcached, self.gate = harness.start(self, [
-            harness.plain_listener(), harness.plain_listener(anonymous="reader")])
+            harness.plain_listener(), harness.plain_listener(anonymous="reader")], admin=table)
+        self.admin = admin.Admin(table["address"])
         with open(self.gate.config, encoding="utf-8") as file:
             self.config = file.read()
         self.reloads = 0
@@ -167,13 +196,13 @@ class Reload(unittest.TestCase):
             client.send(b"watch fetchers\r\n")
             self.assertEqual(client.line(), b"OK")
             return client
-        watcher, admin = watch(), self.log_in(text_login(b"admin", PASSWORDS[b"admin"]))
+        watcher, other = watch(), self.log_in(text_login(b"admin", PASSWORDS[b"admin"]))
         config = self.config.replace('["*", "admin"]', '["*"]')
         self.assertNotEqual(config, self.config)
         self.reload(config)
         self.assert_closed(watcher)
-        self.assertEqual(admin.ask(b"watch fetchers\r\n"), DENIED)
-        self.assertEqual(admin.ask(b"get k\r\n"), b"END")
+        self.assertEqual(other.ask(b"watch fetchers\r\n"), DENIED)
+        self.assertEqual(other.ask(b"get k\r\n"), b"END")
         self.reload(self.config)
         watch()
 
@@ -185,6 +214,20 @@ class Reload(unittest.TestCase):
         with self.gate.connect(1) as client:
             self.assertEqual(client.ask(b"get k\r\n"), DENIED)
             self.assertEqual(client.ask(b"get alice:k\r\n"), b"END")
+
+    def test_it_is_told_when_all_workers_go_by_it(self):
+        """Not before; and the control thread waits for none that is held up."""
+        bob = self.log_in(BOB)
+        with held_up_thread(self.gate.process.child.pid, "worker"):
+            self.write(self.without_user("bob"))
+            deadline = time.monotonic() + harness.START_TIMEOUT
+            while '"bob"' in self.admin.get("/users")[1]:
+                self.assertLess(time.monotonic(), deadline, "the configuration is not read")
+            self.assertNotIn("event=reloaded", self.gate.process.log())
+            self.assertEqual(self.admin.metrics()["mcgate_config_generation"], 1)
+        self.gate.process.wait_for("event=reloaded")
+        self.assertEqual(self.admin.metrics()["mcgate_config_generation"], 2)
+        self.assert_closed(bob)
 
     def test_a_broken_configuration_changes_nothing(self):
         alice = self.log_in(ALICE)
