@@ -35,6 +35,14 @@ def common_name(name):
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
+def client_tls(version=None):
+    """harness.client_tls(), of one version of TLS where it is given."""
+    context = harness.client_tls()
+    if version:
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
 class Credential:
     """A certificate with its chain, and its key, as files and for Python's ssl."""
 
@@ -45,9 +53,7 @@ class Credential:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
 
     def tls(self, version=None):
-        context = harness.client_tls()
-        if version:
-            context.minimum_version = context.maximum_version = version
+        context = client_tls(version)
         context.load_cert_chain(self.chain_file, self.key_file)
         return context
 

@@ -12,8 +12,10 @@ import signal
 import ssl
 import struct
 import unittest
+from typing import NamedTuple
 
 import harness
+import pki
 import scram
 import wire
 from harness import PASSWORDS
@@ -26,7 +28,7 @@ FATAL = "level=error event=fatal "
 FIRST, BETWEEN, LAST = 400, 40, 100
 # What AddressSanitizer says when it is its own allocation that fails, as the one that finds a thread's stack for it at a throw.
 SANITIZER_OUT_OF_MEMORY = re.compile(r"AddressSanitizer: CHECK failed: .*pthread_getattr_np.* \(0xc, 0x0\) \(tid=\d+\)\n?")
-PLAIN, TLS = range(2)
+PLAIN, TLS, REQUIRED, OPTIONAL = range(4)  # the listeners; the latter two, as to certificates
 GOOD = b"VALUE alice:a 0 5\r\nhello\r\nEND\r\n"
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -35,6 +37,13 @@ _libc.sigqueue.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_void_p]
 
 class Refused(Exception):
     """mcgate would not, and said so or closed."""
+
+
+class Route(NamedTuple):
+    """A way to mcgate: the listener, and what a client there does in TLS."""
+    name: str
+    listener: int
+    tls: ssl.SSLContext | None
 
 
 def text(connection):
@@ -46,8 +55,8 @@ def text(connection):
 def requests(connection):
     connection.send(b"set alice:a 0 0 5\r\nhello\r\nget alice:a\r\nget alice:a alice:none\r\nmg alice:a v\r\nmn\r\n")
     expected = b"STORED\r\n" + GOOD * 2 + b"VA 5\r\nhello\r\nMN\r\n"
-    if connection.read(len(expected)) != expected:
-        raise AssertionError("a wrong answer")
+    if (answer := connection.read(len(expected))) != expected:
+        raise AssertionError(f"a wrong answer: {answer}")
 
 
 def plain(connection):
@@ -71,6 +80,17 @@ def scram_256(connection):
     packets(connection)
 
 
+def external(connection):
+    if connection.call("sasl_auth", b"EXTERNAL", b"alice").status != 0:
+        raise Refused
+    packets(connection)
+
+
+def revoked(connection):
+    connection.send(b"get alice:a\r\n")
+    raise AssertionError(f"served in spite of its certificate: {connection.line()}")
+
+
 def packets(connection):
     if connection.call("set", b"alice:b", b"world", struct.pack(">II", 0, 0)).status != 0:
         raise Refused
@@ -92,6 +112,25 @@ def stream(connection):
 @harness.needs_mcgate
 @unittest.skipUnless(FAILING_MALLOC, "MCGATE_FAILING_MALLOC is not set")
 class Memory(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        root = pki.Authority("Clients' root")
+        whose = pki.common_name("alice")
+        good, bad = root.issue(subject=whose), root.issue(subject=whose)
+        ask = {"client_ca": root.file, "client_crl": [root.revoke(bad)]}
+        cls.listeners = [harness.plain_listener(), harness.tls_listener(),
+                         harness.tls_listener(tls=harness.server_tls() | ask | {"client_certificate": "required"}),
+                         # Whoever is not known by a certificate may read there.
+                         harness.tls_listener(tls=harness.server_tls() | ask | {"client_certificate": "optional"},
+                                              anonymous="reader")]
+        cls.users = [user | ({"certificates": ["cn:alice"]} if user["name"] == "alice" else {}) for user in harness.users()]
+        cls.plain = Route("plain", PLAIN, None)
+        cls.tls = [Route(version.name, TLS, pki.client_tls(version)) for version in pki.VERSIONS]
+        cls.required, cls.optional, cls.revoked = (
+            [Route(f"{version.name}, {name}", listener, credential.tls(version)) for version in pki.VERSIONS]
+            for name, listener, credential in (("certificate", REQUIRED, good), ("certificate or none", OPTIONAL, good),
+                                               ("revoked certificate", OPTIONAL, bad)))
+
     def setUp(self):
         self.memcached = harness.Memcached()
         self.addCleanup(self.memcached.stop)
@@ -102,9 +141,8 @@ class Memory(unittest.TestCase):
         """An mcgate that lives: that of before, or a new one."""
         if self.gate is None:
             with harness.preloaded(FAILING_MALLOC):
-                self.gate = harness.Mcgate(self.memcached.upstream(), [harness.plain_listener(), harness.tls_listener()],
-                                           users=harness.users(), roles=harness.ROLES, workers=1, limits={"sessions": 100},
-                                           login={"remembered": 0})
+                self.gate = harness.Mcgate(self.memcached.upstream(), self.listeners, users=self.users,
+                                           roles=harness.ROLES, workers=1, limits={"sessions": 100}, login={"remembered": 0})
             self.armed = 0
         return self.gate
 
@@ -115,16 +153,16 @@ class Memory(unittest.TestCase):
             raise OSError(ctypes.get_errno(), "sigqueue")
         return int(self.gate.process.wait_for(r"armed ", self.armed)[-1].split()[3])
 
-    def converse(self, listener, conversation):
+    def converse(self, route, conversation):
         """Whether it went well; if not, in a way that memory's end excuses."""
         try:
-            with self.gate.connect(listener) as connection:
+            with wire.Connection(self.gate.addresses[route.listener], route.tls) as connection:
                 conversation(connection)
                 return True
         except (Refused, wire.Closed, ConnectionError, ssl.SSLError):
             return False
 
-    def lives_on(self, listener, conversation):
+    def lives_on(self, route, conversation):
         """What is left of it after a conversation that a failure fell into: all of it, or a line that says why not."""
         if self.gate.process.child.poll() is None:
             try:
@@ -132,7 +170,7 @@ class Memory(unittest.TestCase):
             except (OSError, AssertionError):
                 pass  # it is ending right now
             else:
-                if self.converse(listener, conversation):
+                if self.converse(route, conversation):
                     return
         # It has ended, or is about to: be it only now, by what failed before it was told to let nothing fail.
         gate, self.gate = self.gate, None
@@ -142,47 +180,63 @@ class Memory(unittest.TestCase):
         self.assertEqual((status, log.count(FATAL)), (EX_OSERR, 1), log[-4000:])
         self.assertNotRegex(SANITIZER_OUT_OF_MEMORY.sub("", log), "Sanitizer|runtime error:")
 
-    def numbers(self, listener, conversation):
+    def numbers(self, route, conversation):
         """Which allocations are to fail."""
         self.ready()
         most = 1_000_000
         self.arm(most)
-        self.assertTrue(self.converse(listener, conversation))
+        self.assertEqual(self.converse(route, conversation), conversation is not revoked)
         total = most - self.arm(0)
         first, last = min(FIRST, total), max(FIRST, total - LAST)
         return [*range(1, first + 1), *range(first + 1, last, max(1, (last - first) // BETWEEN)), *range(last, total + 1)]
 
-    def each(self, listener, conversation, sign=1, step=1):
-        numbers = self.numbers(listener, conversation)[::step]
+    def each(self, route, conversation, sign=1, step=1):
+        numbers = self.numbers(route, conversation)[::step]
+        # Whoever is never served says nothing of whether others are.
+        afterwards = (route, conversation) if conversation is not revoked else (self.required[0], requests)
         served = ends = 0
         for number in numbers:
             self.ready()
-            with self.subTest(conversation=conversation.__name__, listener=listener, number=sign * number):
+            with self.subTest(conversation=conversation.__name__, route=route.name, number=sign * number):
                 self.arm(sign * number)
-                served += self.converse(listener, conversation)
-                self.lives_on(listener, conversation)
+                served += self.converse(route, conversation)
+                self.lives_on(*afterwards)
                 ends += self.gate is None
-        print(f"{conversation.__name__}, {('plain', 'TLS')[listener]}: {len(numbers)} failures, up to the {numbers[-1]}th "
+        print(f"{conversation.__name__}, {route.name}: {len(numbers)} failures, up to the {numbers[-1]}th "
               f"allocation; {served} served, {ends} ends", flush=True)
 
     def test_text(self):
-        self.each(PLAIN, text)
+        self.each(self.plain, text)
 
     def test_sasl_plain(self):
-        self.each(PLAIN, plain)
+        self.each(self.plain, plain)
 
     def test_scram(self):
-        self.each(PLAIN, scram_256)
+        self.each(self.plain, scram_256)
 
     def test_stream(self):
-        self.each(PLAIN, stream)
+        self.each(self.plain, stream)
 
     def test_tls(self):
-        self.each(TLS, text)
+        for route in self.tls:
+            self.each(route, text)
+
+    def test_certificates(self):
+        for route in self.required + self.optional:
+            self.each(route, requests)
+
+    def test_external(self):
+        self.each(self.required[0], external)
+
+    def test_revoked_certificates(self):
+        """Never is one taken for good, nor for none."""
+        for route in self.revoked:
+            self.each(route, revoked)
 
     def test_no_more_memory_at_all(self):
-        self.each(PLAIN, text, sign=-1, step=5)
-        self.each(TLS, text, sign=-1, step=13)
+        self.each(self.plain, text, sign=-1, step=5)
+        for route in self.tls + self.required:
+            self.each(route, text if route in self.tls else requests, sign=-1, step=13)
 
 
 if __name__ == "__main__":

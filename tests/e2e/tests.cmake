@@ -73,7 +73,7 @@ if(NOT MCGATE_SANITIZE MATCHES thread)
   if(MCGATE_SANITIZE MATCHES address)
     target_compile_definitions(mcgate_failing_malloc PRIVATE MCGATE_OWN_NEW)
   endif()
-  mcgate_e2e(memory 600)
+  mcgate_e2e(memory 900)
   set_property(TEST e2e_memory APPEND PROPERTY ENVIRONMENT
     "MCGATE_FAILING_MALLOC=$<TARGET_FILE:mcgate_failing_malloc>")
   set_property(TEST e2e_memory PROPERTY COST 1000)
