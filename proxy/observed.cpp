@@ -63,7 +63,7 @@ void Observed::note(std::string_view user, const auth::Peer& peer, const protoco
                     bool refused) {
   const Count one{.requests = 1, .refused = refused ? 1U : 0U};
   std::string name = user.empty() ? "address\t" : "user\t";
-  name += user.empty() ? (peer.unix_socket ? "unix" : conf::format(peer.ip)) : std::string{user};
+  name += user.empty() ? address_of(peer) : std::string{user};
   const std::lock_guard lock{mutex_};
   auto found = sketch_.clients.find(name);
   if (found == sketch_.clients.end()) {

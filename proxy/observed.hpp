@@ -32,7 +32,7 @@ class Observed {
     std::map<std::string, Count, std::less<>> rights;
   };
   struct Sketch {
-    std::map<std::string, Client> clients;  // by "user" or "address" and which, a tab between
+    std::map<std::string, Client> clients;  // by "user" or "address" and which (address_of()), a tab between
     Count beyond;                           // of clients that had no room
   };
 

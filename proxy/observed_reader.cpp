@@ -72,7 +72,7 @@ std::expected<std::string, std::string> read_name(const Json& object) {
   if (user.has_value() == address.has_value()) return wrong("a client needs either a user or an address");
   if (user && (user->empty() || user->size() > kLongestName))
     return wrong(fmt::format("a user's name has 1 to {} bytes, not {}", kLongestName, user->size()));
-  if (address && *address != "unix" && !conf::parse_ip(*address))
+  if (address && !could_be_address(*address))
     return wrong(fmt::format("{:?} is no address of a client", address->substr(0, 64)));
   return user ? "user\t" + *user : "address\t" + *address;
 }

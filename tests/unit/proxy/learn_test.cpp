@@ -61,7 +61,7 @@ TEST_CASE("learn: a user's role grants what it asked for") {
 const std::string kThree = [] {
   const std::string rights = right("read", "s:*");
   return observed(client("\"address\": \"10.0.0.1\"", rights) + "," +
-                      client("\"address\": \"fd00::1\"", rights) + "," +
+                      client("\"address\": \"fd00::/64\"", rights) + "," +
                       client("\"address\": \"unix\"", rights),
                   "5");
 }();
@@ -72,7 +72,7 @@ const std::string kBeyond =
 
 TEST_CASE("learn: who is anonymous is told, and nothing granted to nobody") {
   CHECK(proposal(kThree) ==
-        "\n# Still anonymous, 3: 27 requests, of which 9 would be refused: 10.0.0.1, fd00::1, unix\n"
+        "\n# Still anonymous, 3: 27 requests, of which 9 would be refused: 10.0.0.1, fd00::/64, unix\n"
         "# Let them log in, each as a user of its own: `mcgate user add --role learned-anonymous NAME`. Of "
         "those that "
         "cannot,\n# `mcgate learn --anonymous` makes a user, 255 at most.\n"
@@ -82,19 +82,19 @@ TEST_CASE("learn: who is anonymous is told, and nothing granted to nobody") {
 
 TEST_CASE("learn: whoever is anonymous gets a user by its address, if that is wanted") {
   const std::string role_and_user =
-      "\n# Still anonymous, 3: 27 requests, of which 9 would be refused: 10.0.0.1, fd00::1, unix\n"
+      "\n# Still anonymous, 3: 27 requests, of which 9 would be refused: 10.0.0.1, fd00::/64, unix\n"
       "# They need no log-in with this: that they are at these addresses is all that tells who they are.\n"
       "[role.learned-anonymous]\nallow = [ { commands = [ \"read\" ], keys = [ \"s:*\" ] } ]\n"
       "[[user]]\nname = \"learned-anonymous\"\nroles = [ \"learned-anonymous\" ]\n"
       "# In the [[listener]] of the Unix socket they connect to: anonymous = \"learned-anonymous\"\n";
-  CHECK(
-      proposal(kThree, Strangers::GetAUser) ==
-      role_and_user +
-          "[[listener.anonymous]]\nnetworks = [ \"10.0.0.1\", \"fd00::1\" ]\nuser = \"learned-anonymous\"\n" +
-          kBeyond);
+  CHECK(proposal(kThree, Strangers::GetAUser) == role_and_user +
+                                                     "[[listener.anonymous]]\nnetworks = [ \"10.0.0.1\", "
+                                                     "\"fd00::/64\" ]\nuser = \"learned-anonymous\"\n" +
+                                                     kBeyond);
   // Where there is no telling which listener it is, or that cannot be added to.
   const std::string told =
-      "# In the [[listener]] they connect to: anonymous = [ { networks = [ \"10.0.0.1\", \"fd00::1\" ], user "
+      "# In the [[listener]] they connect to: anonymous = [ { networks = [ \"10.0.0.1\", \"fd00::/64\" ], "
+      "user "
       "= "
       "\"learned-anonymous\" } ]\n";
   for (const std::string more : {"[[listener]]\naddress = \"127.0.0.1:3\"\nauth = \"report\"\n",
@@ -204,6 +204,10 @@ TEST_CASE("learn: what nobody could have noted is refused") {
            Row{observed(client("\"user\": \"\"", "")), "client 1: a user's name has 1 to 255 bytes, not 0"},
            Row{observed(client("\"address\": \"1\\n2\"", "")),
                "client 1: \"1\\n2\" is no address of a client"},
+           Row{observed(client("\"address\": \"fd00::1\"", "")),
+               "client 1: \"fd00::1\" is no address of a client"},
+           Row{observed(client("\"address\": \"fd00::/48\"", "")),
+               "client 1: \"fd00::/48\" is no address of a client"},
            Row{observed(client(web, "") + "," + client(web, "")), "client 2: it is there twice"},
            Row{observed(client(web, "", "-1")), "client 1: beyond needs requests and refused, both numbers"},
            Row{with_right(right("read", "a") + "," + right("read", "a")), "client 1: a right is there twice"},

@@ -70,5 +70,32 @@ TEST_CASE("observed: a client that several workers saw is one, within its bounds
   CHECK(sum.beyond.requests == 3);
 }
 
+TEST_CASE("observed: whoever has an IPv6 /64 takes one place, and others have theirs") {
+  Observed observed;
+  protocol::Request request;
+  request.caller.command = protocol::Command::Get;
+  request.needs = protocol::Command::Get;
+  request.keys = {"k"};
+  const auto at = [&](std::string_view address) {
+    auth::Peer peer;
+    peer.ip = *conf::parse_ip(address);
+    observed.note("", peer, request, false);
+  };
+  for (std::size_t i = 0; i < Observed::kClients; ++i) at(fmt::format("2001:db8::{:x}:1", i));
+  at("2001:db8:0:1::1");
+  at("10.1.2.3");
+  at("::1");
+  observed.note("", {.unix_socket = true}, request, false);
+  Observed::Sketch sketch;
+  observed.add_to(sketch);
+  std::vector<std::string> names;
+  for (const auto& [name, client] : sketch.clients) names.push_back(name);
+  CHECK(names == std::vector<std::string>{"address\t10.1.2.3", "address\t2001:db8:0:1::/64",
+                                          "address\t2001:db8::/64", "address\t::1", "address\tunix"});
+  CHECK(sketch.clients.at("address\t2001:db8::/64").all.requests == Observed::kClients);
+  CHECK(sketch.beyond.requests == 0);
+  CHECK(observed_from(to_json(sketch)));
+}
+
 }  // namespace
 }  // namespace mcgate::proxy
