@@ -335,11 +335,14 @@ void Session::log_throttled(std::string_view user, std::optional<std::chrono::mi
   if (!wait) audit(AuditEvent::Kind::LoginRefused, who, kTooMany);
   if (!worker_.client_log().allow(worker_.now())) return;
   if (wait) {
-    worker_.log().warning("login_delayed",
-                          {{"user", who}, {"peer", auth::format(peer_)}, {"milliseconds", wait->count()}});
+    worker_.log().warning("login_delayed", {{"user", who},
+                                            {"peer", auth::format(peer_)},
+                                            {"limit", name(Bound::LoginThrottle)},
+                                            {"milliseconds", wait->count()}});
   } else {
     worker_.log().warning("login_refused", {{"user", who},
                                             {"reason", kTooMany},
+                                            {"limit", name(Bound::LoginThrottle)},
                                             {"peer", auth::format(peer_)},
                                             {"transport", transport_.description()},
                                             {"failures", failed_logins_}});

@@ -261,7 +261,11 @@ void Worker::on_tick() {
     counters_.add<Metric::LogLinesSuppressed>(suppressed);
     log().warning("lines_suppressed", {{"worker", number_}, {"count", suppressed}});
   }
-  if (draining_ && now() > drain_by_) stopped_ = true;
+  if (draining_ && now() > drain_by_) {
+    log().warning("bound_reached",
+                  {{"limit", "timeouts.drain_seconds"}, {"worker", number_}, {"sessions", sessions_}});
+    stopped_ = true;
+  }
 }
 
 // --- messages

@@ -312,6 +312,20 @@ class Idle(LimitsCase):
 
 
 @harness.needs_mcgate
+class Streams(UpstreamCase):
+    def test_no_more_than_there_may_be(self):
+        table = admin.listener()
+        self.start(limits={"streams": 1}, admin=table)
+        watcher, other = self.connect(b"admin"), self.connect(b"admin")
+        self.assertEqual(watcher.ask(b"watch fetchers\r\n"), b"OK")
+        self.assertRegex(other.ask(b"watch fetchers\r\n"), b"^SERVER_ERROR ")
+        self.assertEqual(other.get(b"none"), None)
+        self.gate.process.wait_for("event=bound_reached limit=limits.streams peer=.* user=admin")
+        metrics = admin.Admin(table["address"]).metrics()
+        self.assertEqual(metrics['mcgate_bound_hits_total{bound="limits.streams"}'], 1)
+
+
+@harness.needs_mcgate
 class HungDumps(unittest.TestCase):
     """Of a memcached that takes requests and never answers."""
 

@@ -14,6 +14,7 @@ import threading
 import time
 import unittest
 
+import admin
 import harness
 import scram
 import wire
@@ -110,12 +111,15 @@ class SaslauthdCase(unittest.TestCase):
 
     def start(self):
         self.login = {"saslauthd": self.saslauthd.path, "saslauthd_timeout_seconds": 60} | self.LOGIN
-        self.memcached, self.gate = harness.start(self, [harness.plain_listener()], users=self.users,
+        table = admin.listener()
+        self.admin = admin.Admin(table["address"])
+        self.memcached, self.gate = harness.start(self, [harness.plain_listener()], admin=table, users=self.users,
                                                   roles=harness.ROLES | ROLES, login=self.login,
                                                   timeouts={"login_seconds": 3600})
 
     def reload(self):
         text = harness.config_text(self.memcached.upstream(), [harness.plain_listener()], users=self.users,
+                                   admin={"address": f"unix:{self.admin.address}"},
                                    roles=harness.ROLES | ROLES, workers=2, limits={"sessions": 800},
                                    timeouts={"login_seconds": 3600},
                                    login={"throttle": {"delay_seconds": 0}} | self.login)
@@ -402,6 +406,8 @@ class FullQueue(NoSaslauthdCase):
                 answer = self.connect().sasl_plain(*DAVE)
                 self.assertEqual((answer.status, answer.value), (BUSY, b"Too many log-ins wait, try again later"))
                 self.assertEqual(self.connect().login(*ALICE), b"STORED")
+                self.gate.process.wait_for("event=bound_reached limit=login.queue ", count=2)
+                self.assertEqual(self.admin.metrics()['mcgate_bound_hits_total{bound="login.queue"}'], 2)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import select
 import time
 import unittest
 
+import admin
 import harness
 import scram
 import wire
@@ -21,9 +22,11 @@ class ThrottleCase(unittest.TestCase):
     THROTTLE = {}
 
     def setUp(self):
+        table = admin.listener()
         self.memcached, self.gate = harness.start(
             self, [harness.plain_listener(), harness.plain_listener(anonymous="reader")],
-            login={"throttle": self.THROTTLE}, timeouts={"login_seconds": 3600})
+            login={"throttle": self.THROTTLE}, timeouts={"login_seconds": 3600}, admin=table)
+        self.admin = admin.Admin(table["address"])
 
     def connect(self, source="127.0.0.1", listener=0):
         connection = Connection(self.gate.addresses[listener], source=(source, 0))
@@ -58,6 +61,9 @@ class Waits(ThrottleCase):
         self.assertEqual(self.connect().login(*ALICE), b"CLIENT_ERROR too many log-ins wait, try again later")
         self.assertEqual(self.connect().sasl_plain(*ALICE).status, BUSY)
         self.assertEqual(self.connect().login(*BOB), b"STORED")
+        self.gate.process.wait_for("event=login_delayed user=alice peer=.* limit=login.throttle ")
+        self.gate.process.wait_for("event=login_refused user=alice .* limit=login.throttle ", count=2)
+        self.assertEqual(self.admin.metrics()['mcgate_bound_hits_total{bound="login.throttle"}'], 3)
 
     def test_an_unknown_name_waits_as_a_known_one(self):
         self.fail(b"nobody")

@@ -4,6 +4,7 @@ import socket
 import time
 import unittest
 
+import admin
 import harness
 import wire
 from harness import PASSWORDS
@@ -19,9 +20,11 @@ class Timeouts(unittest.TestCase):
     PLAIN, TLS, UNIX = range(3)
 
     def start(self, limit):
+        table = admin.listener()
         _, self.gate = harness.start(
             self, [harness.plain_listener(), harness.tls_listener(), harness.unix_listener()],
-            timeouts={limit: SHORT}, log={"level": "debug"})
+            timeouts={limit: SHORT}, log={"level": "debug"}, admin=table)
+        self.admin = admin.Admin(table["address"])
         self.limit = limit
 
     def connect(self, listener=PLAIN):
@@ -35,7 +38,10 @@ class Timeouts(unittest.TestCase):
         return connection
 
     def wait_for_closing(self, count):
+        """Logged under its key, and counted."""
         self.gate.process.wait_for(rf"event=bound_reached limit=timeouts\.{self.limit}", count)
+        counted = f'mcgate_bound_hits_total{{bound="timeouts.{self.limit}"}}'
+        self.assertGreaterEqual(self.admin.metrics()[counted], count)
 
     def assert_all_closed(self, connections):
         """Given as what each has sent, the connection, and what it was answered before."""

@@ -190,6 +190,7 @@ class Ending(UpstreamCase):
         self.send_upstream(connection, b"get alice:a\r\n")
         self.gate.terminate()
         self.assertEqual(self.gate.process.wait(15), 0)
+        self.assertIn("event=bound_reached limit=timeouts.drain_seconds worker=0 sessions=1", self.gate.process.log())
 
     def test_a_second_signal_means_now(self):
         self.start(timeouts={"drain_seconds": 600})

@@ -7,6 +7,7 @@ import signal
 import struct
 import unittest
 
+import admin
 import harness
 import scram
 import wire
@@ -59,7 +60,9 @@ class UserLimits(unittest.TestCase):
     def setUp(self):
         users = [user | {"secrets": [scram.verifier(b"pw")]} for user in USERS]
         listeners = [harness.unix_listener(anonymous=name) for name in NAMES] + [harness.unix_listener()]
-        self.memcached, self.gate = harness.start(self, listeners, users=users, roles=ROLES)
+        table = admin.listener()
+        self.memcached, self.gate = harness.start(self, listeners, users=users, roles=ROLES, admin=table)
+        self.admin = admin.Admin(table["address"])
         with open(self.gate.config, encoding="utf-8") as file:
             self.config = file.read()
 
@@ -82,7 +85,9 @@ class UserLimits(unittest.TestCase):
         self.gate.process.wait_for("event=reloaded", count=done + 1)
 
     def assert_logged(self, user, limit):
+        """And counted."""
         self.gate.process.wait_for(rf"event=bound_reached limit=limits\.{limit} .*user={user}\b")
+        self.assertGreater(self.admin.metrics()[f'mcgate_bound_hits_total{{bound="limits.{limit}"}}'], 0)
 
     def test_value_size_and_keys_of_a_get(self):
         for name, most, keys in (("small", 10, 3), ("smaller", 5, 2), ("own", 20, 2)):
