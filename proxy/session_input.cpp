@@ -46,7 +46,7 @@ void Session::read() {
   forgot_ = false;
   last_active_ = worker_.now();
   worker_.look_at(id_);
-  if (queue_.used()) worker_.note_service();
+  if (queue_.used() && !bytes.empty()) worker_.note_service();
   if (in<Serving>() && reads_served_ < kBusyReads) {
     ++reads_served_;
     if (reads_served_ == kBusyReads) transport_.keep_buffers();
