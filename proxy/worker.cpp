@@ -203,8 +203,22 @@ bool Worker::links_tried() const {
 }
 
 void Worker::end_turn() {
-  // Links first: what sessions put on them leaves at once. A session that is written to may go on with
-  // requests it held back, so it takes as many rounds as there is something new to write.
+  write_all();
+  shake_hands();
+  write_all();  // what they said with it, and with their requests that came along
+  make_room();
+  dead_sessions_.clear();
+  dead_links_.clear();
+  if (!accepting_ && !draining_ && links_tried()) start_accepting();
+  now_.reset();
+  ++turn_;
+  for (const SessionId id : postponed_sessions_) mark(id);
+  postponed_sessions_.clear();
+}
+
+// Links first: what sessions put on them leaves at once. A session that is written to may go on with requests
+// it held back, so it takes as many rounds as there is something new to write.
+void Worker::write_all() {
   while (!marked_links_.empty() || !marked_sessions_.empty()) {
     while (!marked_links_.empty()) {
       Link* link = marked_links_.back();
@@ -220,15 +234,6 @@ void Worker::end_turn() {
     }
     flushed_sessions_.clear();
   }
-  make_room();
-  dead_sessions_.clear();
-  dead_links_.clear();
-  if (!accepting_ && !draining_ && links_tried()) start_accepting();
-  now_.reset();
-  ++turn_;
-  shake_hands();
-  for (const SessionId id : postponed_sessions_) mark(id);
-  postponed_sessions_.clear();
 }
 
 void Worker::shake_hands() {

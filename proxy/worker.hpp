@@ -161,6 +161,7 @@ class Worker {
   // Closes the sessions that hold most, until limits.worker_bytes is kept.
   void make_room();
   void end_turn();
+  void write_all();
   void shake_hands();
   bool links_tried() const;
 
