@@ -1,5 +1,6 @@
 // Replies of the meta protocol: each proves itself by the opaque that we sent, and is given back the opaque,
 // the key and the flags that the client sent.
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -32,6 +33,18 @@ constexpr std::array kRows = std::to_array<MetaRow>({
     {MetaArithmetic, "HD VA NF NS EX", "HD VA", FlagSet{"tc"}, {}},
 });
 
+// Two letters each, a space between.
+constexpr bool well_formed(std::string_view codes) {
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    if ((codes[i] == ' ') != (i % 3 == 2)) return false;
+  }
+  return codes.size() % 3 == 2;
+}
+constexpr bool codes_well_formed(const MetaRow& row) {
+  return well_formed(row.codes) && well_formed(row.silent);
+}
+static_assert(std::ranges::all_of(kRows, codes_well_formed), "has_code() takes two letters at a time");
+
 const MetaRow* find_row(Command command) {
   for (const MetaRow& row : kRows) {
     if (row.command == command) return &row;
@@ -39,7 +52,6 @@ const MetaRow* find_row(Command command) {
   return nullptr;
 }
 
-// `code` is two letters, and so are all of `codes`, a space between.
 bool has_code(std::string_view codes, std::string_view code) {
   if (code.size() != 2) return false;
   for (std::size_t at = 0; at < codes.size(); at += 3) {

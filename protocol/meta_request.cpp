@@ -200,6 +200,10 @@ constexpr std::array<TextRow, 6> kMeta{{
     {"mn", Command::Noop, parse_noop},
     {"me", Command::MetaDebug, parse_debug},
 }};
+constexpr bool told_by_second_letter(const TextRow& row) {
+  return row.name.size() == 2 && row.name.front() == 'm';
+}
+static_assert(std::ranges::all_of(kMeta, told_by_second_letter), "find_meta() looks at no other");
 
 }  // namespace
 

@@ -9,7 +9,6 @@
 #include <string>
 #include <string_view>
 #include <variant>
-#include <vector>
 
 #include "protocol/request.hpp"
 
@@ -27,8 +26,8 @@ struct Expected {
   Caller caller;
   Sequence sequence;  // what compose() was given
   Version backend;    // of the link the request is on
-  // The keys sent, joined by single spaces; a reply's keys must be among them, in order. Replies to mg, ms,
-  // md and ma prove themselves otherwise, and have none here.
+  // The keys sent, joined by single spaces; a reply's keys must be among them, in order. None where a reply
+  // proves itself otherwise: to mg, ms, md and ma, and in binary unless it bears the key.
   std::string keys;
   std::uint8_t namespace_bytes = 0;  // of each of them: not the client's, who is not shown them
   std::size_t next_key = 0;          // offset into `keys` of the first that may still be answered
