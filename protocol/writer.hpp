@@ -18,8 +18,9 @@ class Writer {
   template <std::invocable<Writer&> Write>
   static void append(std::string& out, std::size_t most, Write write) {
     const std::size_t before = out.size();
-    out.resize_and_overwrite(before + most, [&](char* bytes, std::size_t size) {
-      Writer writer{bytes + before, bytes + size};
+    // libstdc++ 12 says how far the string has grown, which may be twice what was asked for.
+    out.resize_and_overwrite(before + most, [&](char* bytes, std::size_t /*there*/) {
+      Writer writer{bytes + before, bytes + before + most};
       write(writer);
       return writer.at_ - bytes;
     });
