@@ -21,31 +21,33 @@ void require(bool holds) {
   if (!holds) std::abort();
 }
 
+constexpr std::uint32_t kSequence = 7;
+
 bool expected_for(std::uint8_t kind, std::uint8_t age, Expected& expected) {
-  expected.backend = (age & 1U) != 0 ? Version{1, 6, 12} : Version{1, 6, 45};
-  expected.sequence = 7;
+  const Version backend = (age & 1U) != 0 ? Version{1, 6, 12} : Version{1, 6, 45};
+  Request request;
   if (kind >= 128) {
     const OpcodeRow* const row = find_opcode(static_cast<std::uint8_t>(kind - 128));
     if (row == nullptr) return false;
     const auto opcode = static_cast<std::uint8_t>(row->opcode);
-    expected.caller = {row->command, Dialect::Binary, row->quiet(), opcode, 0xc11e47};
-    expected.keys = row->key == Part::Required ? "a" : "";
+    request.caller = {row->command, Dialect::Binary, row->quiet(), opcode, 0xc11e47};
+    if (row->key == Part::Required) request.keys = {"a"};
+    expect(request, kSequence, backend, expected);
     return true;
   }
   const CommandRow& command = all_commands()[kind % 64U % kCommandCount];
   const bool meta = command.reply == ReplyShape::Meta || command.command == Command::MetaDebug;
-  expected.caller = {command.command, meta ? Dialect::Meta : Dialect::Text, kind >= 64, 0, 0};
-  expected.keys = command.keys == KeyCount::Many ? "a bc a" : "a";
-  if (!meta) return true;
-  Request request;
-  request.caller = expected.caller;
+  request.caller = {command.command, meta ? Dialect::Meta : Dialect::Text, kind >= 64, 0, 0};
   request.keys = {"a"};
-  for (const char letter : std::string_view{"kOsvtcfhlb"}) {
-    request.meta_flags.push_back({letter, letter == 'O' ? "1" : ""});
-    request.meta_letters.add(letter);
+  if (command.keys == KeyCount::Many) request.keys = {"a", "bc", "a"};
+  if (meta) {
+    for (const char letter : std::string_view{"kOsvtcfhlb"}) {
+      request.meta_flags.push_back({letter, letter == 'O' ? "1" : ""});
+      request.meta_letters.add(letter);
+    }
+    request.meta_key_sent = "YQ==";
   }
-  request.meta_key_sent = "YQ==";
-  expect(request, expected.sequence, expected.backend, expected);
+  expect(request, kSequence, backend, expected);
   return true;
 }
 

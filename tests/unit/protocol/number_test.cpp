@@ -11,6 +11,10 @@ using namespace mcgate::protocol;
 TEST_CASE("numbers within their type's range") {
   CHECK(parse_number<std::uint32_t>("0") == 0U);
   CHECK(parse_number<std::uint32_t>("007") == 7U);
+  CHECK(parse_number<std::uint32_t>("999999999") == 999'999'999U);
+  CHECK(parse_number<std::uint32_t>("1000000000") == 1'000'000'000U);
+  CHECK(parse_number<std::uint64_t>("9999999999999999999") == 9'999'999'999'999'999'999U);
+  CHECK(parse_number<std::uint64_t>("10000000000000000000") == 10'000'000'000'000'000'000U);
   CHECK(parse_number<std::uint32_t>("4294967295") == 4294967295U);
   CHECK(parse_number<std::int32_t>("-1") == -1);
   CHECK(parse_number<std::int32_t>("-2147483648") == std::numeric_limits<std::int32_t>::min());
