@@ -262,7 +262,7 @@ void Link::fail(LinkFailure failure, std::string_view reason, protocol::Refusal 
 }
 
 void Link::close(protocol::Refusal refusal) {
-  if (!lessee_ && state_ == State::Ready)
+  if (serves_all() && state_ == State::Ready)
     worker_.counters().subtract<Metric::UpstreamLinks>(1, link_protocol(dialect_));
   worker_.counters().add<Metric::RepliesLost>(pending_.size());
   tried_ = true;

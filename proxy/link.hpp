@@ -100,6 +100,8 @@ class Link {
   void fail(LinkFailure failure, std::string_view reason,
             protocol::Refusal refusal = protocol::Refusal::UpstreamDown);
   void close(protocol::Refusal refusal);
+  // Whether its being up is mcgate's being ready: without the others, their sessions use this one.
+  bool serves_all() const { return !lessee_ && use_ == Use::Usual; }
   std::string_view dialect_name() const;
   std::string_view use_name() const;
 

@@ -85,8 +85,8 @@ void Link::become_ready(const protocol::ProbeAnswer& answer) {
   tried_ = true;
   ready_since_ = worker_.now();
   version_ = answer.version;
+  if (serves_all()) worker_.counters().add<Metric::UpstreamLinks>(1, link_protocol(dialect_));
   if (!lessee_) {
-    worker_.counters().add<Metric::UpstreamLinks>(1, link_protocol(dialect_));
     if (!std::exchange(was_up_, true) || version_text_ != answer.text)
       worker_.log().info("upstream_up", {{"worker", worker_.number()},
                                          {"dialect", dialect_name()},

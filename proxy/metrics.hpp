@@ -161,7 +161,7 @@ inline constexpr auto kMetrics = std::to_array<MetricRow>({
     {Metric::BytesSent,            kCounter, "mcgate_client_sent_bytes_total",      "Bytes to clients, before TLS"},
     {Metric::BytesWaiting,         kGauge,   "mcgate_client_waiting_bytes",         "Requests and replies that wait in sessions"},
     {Metric::BoundHits,            kCounter, "mcgate_bound_hits_total",             "How often a bound was reached", {"bound", kBounds, bound_label}},
-    {Metric::UpstreamLinks,        kGauge,   "mcgate_upstream_links",               "Connections to memcached that are up", {"protocol", kLinkProtocols, link_protocol_label}},
+    {Metric::UpstreamLinks,        kGauge,   "mcgate_upstream_links",               "Connections to memcached that are up, those for large values and streams aside", {"protocol", kLinkProtocols, link_protocol_label}},
     {Metric::UpstreamConnects,     kCounter, "mcgate_upstream_connects_total",      "Connections to memcached begun", {"protocol", kLinkProtocols, link_protocol_label}},
     {Metric::UpstreamFailures,     kCounter, "mcgate_upstream_failures_total",      "Connections to memcached that failed", {"reason", kLinkFailures, link_failure_label}},
     {Metric::RepliesLost,          kCounter, "mcgate_replies_lost_total",           "Requests that got an error, their connection to memcached being lost"},

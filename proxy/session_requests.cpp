@@ -268,6 +268,11 @@ bool Session::send_window(Windows& windows) {
     request.keys.push_back(keys.substr(windows.next, end - windows.next));
     windows.next = end + 1;
   }
+  if (!protocol::supported(request, link->version())) {  // the window before took another link, perhaps
+    refuse(windows.caller, Refusal::Unsupported);
+    windows_.reset();
+    return true;
+  }
   const bool goes_on = windows.next < keys.size();
   queue_.ask(request.keys.size());
   link->send(request, id_, goes_on);

@@ -5,13 +5,15 @@ import random
 import threading
 import unittest
 
+import admin
 import harness
-from fake_backend import Cut
+from fake_backend import END, Cut, block
 from upstream_case import UNAVAILABLE, FakeCase, UpstreamCase
 from wire import packet, storage
 
 LARGE = b"x" * 20_000
 SET_LARGE = b"set large 0 0 %d\r\n%s\r\n" % (len(LARGE), LARGE)
+UNSUPPORTED = b"ERROR"
 LINK_UP = r"event=upstream_up .*dialect=%s values=large "
 
 
@@ -23,7 +25,9 @@ class Own(FakeCase):
         self.release, self.holding = threading.Event(), threading.Event()
         self.addCleanup(self.release.set)
         self.seen = []
-        self.start(self.reply)
+        settings = admin.listener()
+        self.admin = admin.Admin(settings["address"])
+        self.start(self.reply, admin=settings)
 
     def reply(self, request):
         if request[0] == 0x80:
@@ -35,6 +39,8 @@ class Own(FakeCase):
             self.release.wait(harness.START_TIMEOUT)
         if words[1] == b"cut":
             return Cut()
+        if words[0] == b"gat":
+            return b"".join(block(key, LARGE) for key in request.split()[2:]) + END
         return b"STORED\r\n" if words[0] == b"set" else self.answer(request)
 
     def connect(self):
@@ -70,6 +76,23 @@ class Own(FakeCase):
         self.assertEqual(self.seen, [b"set held"])
         self.release.set()
         self.assertEqual([session.line() for _ in range(2)], [b"STORED", b"STORED"])
+
+    def test_it_makes_nobody_ready(self):
+        self.connect_large()
+        self.assertEqual(self.admin.metrics()['mcgate_upstream_links{protocol="text"}'], 1)
+
+    def test_it_may_be_to_another_version(self):
+        """A get that began on one link goes on on another, which does not know the command."""
+        self.wait_until_up(1)
+        self.backend.version = b"1.4.39"
+        self.connect_large()
+        keys = [b"k%d" % n for n in range(200)]
+        del self.seen[:]
+        session = self.connect()
+        session.send(b"gat 1 " + b" ".join(keys) + b"\r\n")
+        self.assertRegex(session.lines_until(UNSUPPORTED)[0], rb"VALUE k0 0 20000")
+        self.assertEqual(session.ask(b"get a\r\n"), b"END")
+        self.assertEqual(self.seen, [b"gat 1", b"get a\r\n"])
 
     def test_a_lost_link_costs_only_those_on_it(self):
         large, idle, other = self.connect_large(), self.connect_large(), self.connect()
