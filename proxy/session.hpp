@@ -227,7 +227,6 @@ class Session {
   bool only_idles() const;
   // Gives back what it kept while it was busy.
   void rest();
-  bool in_endless_stream() const;
   std::size_t serve(std::string_view input);
   // How much of the input it took; 0: not whole yet, or held back.
   std::size_t serve_one(std::string_view input);
@@ -242,13 +241,17 @@ class Session {
   bool forward(const protocol::Request& request);
   void open_windows(const protocol::Request& request);
   bool send_window(Windows& windows);
-  bool stream(const protocol::Request& request);
   void answer_version(const protocol::Caller& caller);
   void answer_noop(const protocol::Caller& caller);
   void refuse(const protocol::Caller& caller, protocol::Refusal refusal);
-  void refuse_head(const protocol::Caller& caller);
   void log_denied(std::string_view event, const protocol::Request& request, bool refused);
   protocol::DeniedStatus denied_status() const;
+
+  // --- its stream (session_stream.cpp)
+  // As those of requests: false if it must be held back.
+  bool stream(const protocol::Request& request);
+  bool in_endless_stream() const;
+  void refuse_head(const protocol::Caller& caller);
 
   // --- the audit trail (session_audit.cpp)
   // Who and where it is, now.

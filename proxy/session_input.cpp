@@ -73,12 +73,6 @@ void Session::read() {
   }
 }
 
-// A stream that ends when nobody listens any more; a dump comes to its end by itself.
-bool Session::in_endless_stream() const {
-  const auto* streaming = std::get_if<Streaming>(&phase_);
-  return streaming != nullptr && streaming->caller.command == protocol::Command::Watch;
-}
-
 void Session::on_client_ended() {
   input_state_ = Input::Ended;
   watch_for_input();

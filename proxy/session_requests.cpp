@@ -280,30 +280,6 @@ bool Session::send_window(Windows& windows) {
   return true;
 }
 
-bool Session::stream(const protocol::Request& request) {
-  if (queue_.in_flight() != 0) return false;  // order: nothing else may be answered meanwhile
-  const Link& shared = worker_.link_for(id_, request.caller.dialect);
-  if (!shared.ready()) {
-    refuse(request.caller, Refusal::UpstreamDown);
-    return true;
-  }
-  if (!protocol::supported(request, shared.version())) {
-    refuse(request.caller, Refusal::Unsupported);
-    return true;
-  }
-  Link* link = worker_.lease(id_, request);
-  if (link == nullptr) {
-    reached(Bound::Streams);
-    refuse(request.caller, Refusal::TooManyStreams);
-    return true;
-  }
-  queue_.ask(1);
-  audit_administrative(request);
-  become(Streaming{std::get<Serving>(std::move(phase_)), request.caller, link});
-  link->connect();
-  return true;
-}
-
 void Session::answer_version(const protocol::Caller& caller) {
   const Link& taken = link();
   if (!taken.ready()) {
@@ -351,32 +327,7 @@ void Session::on_reply_lost(const protocol::Expected& expected, std::size_t keys
   worker_.mark(id_);
 }
 
-void Session::on_lease_over() {
-  auto* streaming = std::get_if<Streaming>(&phase_);
-  if (streaming == nullptr) return;
-  if (queue_.in_flight() != 0) {  // it never came up
-    refuse_head(streaming->caller);
-  }
-  worker_.end_lease(id_);
-  become(std::move(streaming->serving));
-  worker_.mark(id_);
-}
-
-void Session::refuse_head(const protocol::Caller& caller) {
-  protocol::compose_refusal(caller, Refusal::UpstreamDown, denied_status(), queue_.head());
-  queue_.answered(1);
-}
-
 // --- the log
-
-void Session::log_lost_stream(std::string_view reason) const {
-  const auto* streaming = std::get_if<Streaming>(&phase_);
-  if (streaming == nullptr || !worker_.client_log().allow(worker_.now())) return;
-  worker_.log().warning("stream_lost", {{"user", user_name()},
-                                        {"peer", auth::format(peer_)},
-                                        {"command", protocol::row(streaming->caller.command).name},
-                                        {"reason", reason}});
-}
 
 void Session::log_denied(std::string_view event, const protocol::Request& request, bool refused) {
   const bool logged = worker_.client_log().allow(worker_.now());
