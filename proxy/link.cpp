@@ -294,8 +294,9 @@ bool Link::must_be_quick(const protocol::Expected& expected) const {
   return !lessee_ && protocol::row(expected.caller.command).reply == protocol::ReplyShape::Stats;
 }
 
-bool Link::must_progress() const {
-  return !lessee_ || (reading_ && leased_expected_.caller.command != protocol::Command::Watch);
+bool Link::must_progress(const protocol::Expected& expected) const {
+  if (!lessee_) return true;
+  return reading_ && !(expected.caller.command == protocol::Command::Watch && expected.began);
 }
 
 void Link::tick(Clock::time_point now) {
@@ -304,7 +305,7 @@ void Link::tick(Clock::time_point now) {
     if (now - began_ > upstream.connect_timeout)
       fail(LinkFailure::Timeout, "no answer within upstream.connect_timeout_seconds",
            protocol::Refusal::UpstreamTimeout);
-  } else if (state_ == State::Ready && must_progress() && !pending_.empty()) {
+  } else if (state_ == State::Ready && !pending_.empty() && must_progress(pending_.front().expected)) {
     if (now - pending_.front().sent_at > upstream.reply_timeout)
       fail(LinkFailure::Timeout, "no answer within upstream.reply_timeout_seconds",
            protocol::Refusal::UpstreamTimeout);
