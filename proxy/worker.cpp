@@ -74,8 +74,7 @@ void Worker::run(std::function<void()> on_accepting) {
   for (auto& link : binary_links_) link->connect();
   end_turn();
   while (!stopped_ && (!draining_ || sessions_ > 0)) {
-    const bool goes_on = !marked_sessions_.empty() || !awaiting_handshake_.empty();
-    const int flags = goes_on ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE;
+    const int flags = nothing_is_left() ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK;
     if (event_base_loop(base(), flags) < 0) throw std::runtime_error{"the event loop has failed"};
     end_turn();
   }
@@ -214,6 +213,10 @@ void Worker::end_turn() {
   ++turn_;
   for (const SessionId id : postponed_sessions_) mark(id);
   postponed_sessions_.clear();
+}
+
+bool Worker::nothing_is_left() const {
+  return marked_links_.empty() && marked_sessions_.empty() && awaiting_handshake_.empty();
 }
 
 // Links first: what sessions put on them leaves at once. A session that is written to may go on with requests

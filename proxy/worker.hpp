@@ -161,6 +161,8 @@ class Worker {
   // Closes the sessions that hold most, until limits.worker_bytes is kept.
   void make_room();
   void end_turn();
+  // Whether the worker may sleep until an event comes: all that this turn has brought is done.
+  bool nothing_is_left() const;
   void write_all();
   void shake_hands();
   bool links_tried() const;
