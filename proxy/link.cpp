@@ -296,7 +296,8 @@ bool Link::must_be_quick(const protocol::Expected& expected) const {
 
 bool Link::must_progress(const protocol::Expected& expected) const {
   if (!lessee_) return true;
-  return reading_ && !(expected.caller.command == protocol::Command::Watch && expected.began);
+  const bool may_be_silent = expected.caller.command == protocol::Command::Watch && expected.began;
+  return reading_ && !may_be_silent;
 }
 
 void Link::tick(Clock::time_point now) {
