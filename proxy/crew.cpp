@@ -131,12 +131,11 @@ void Crew::on_reload() {
   snapshot_ = std::move(*wanted);
   shared_.last_use.forget_all_but(*snapshot_->directory);
   adopting_.push_back(snapshot_->config.users.size());
-  const auto left = std::make_shared<std::atomic<std::size_t>>(workers_.size());
+  // Gone when each worker has adopted it, or has ended.
+  const std::shared_ptr<void> wait{nullptr, [this](void*) { ::eventfd_write(adopted_fd_.get(), 1); }};
   for (auto& worker : workers_)
-    worker->inbox()->post([this, left, snapshot = snapshot_](Worker& each) mutable {
-      each.adopt(std::move(snapshot));
-      if (--*left == 0) ::eventfd_write(adopted_fd_.get(), 1);
-    });
+    worker->inbox()->post(
+        [wait, snapshot = snapshot_](Worker& each) mutable { each.adopt(std::move(snapshot)); });
 }
 
 // Each worker takes them in the order they were read in, so that the oldest is the first all have.

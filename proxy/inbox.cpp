@@ -18,6 +18,7 @@ Inbox::Inbox() : wake_{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)} {
 void Inbox::post(Message message) {
   {
     const std::lock_guard lock{mutex_};
+    if (closed_) return;
     messages_.push_back(std::move(message));
   }
   const std::uint64_t one = 1;
@@ -30,6 +31,14 @@ std::vector<Inbox::Message> Inbox::take() {
   [[maybe_unused]] const ssize_t got = ::read(wake_.get(), &count, sizeof count);
   const std::lock_guard lock{mutex_};
   return std::exchange(messages_, {});
+}
+
+void Inbox::close() {
+  {
+    const std::lock_guard lock{mutex_};
+    closed_ = true;
+  }
+  take();
 }
 
 }  // namespace mcgate::proxy

@@ -78,6 +78,7 @@ void Worker::run(std::function<void()> on_accepting) {
     if (event_base_loop(base(), flags) < 0) throw std::runtime_error{"the event loop has failed"};
     end_turn();
   }
+  inbox_->close();
 }
 
 // --- clients

@@ -29,11 +29,19 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 
 
+def threads_named(pid, name):
+    found = []
+    for each in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if (each / "comm").read_text(encoding="ascii") == name + "\n":
+                found.append(int(each.name))
+    return found
+
+
 @contextlib.contextmanager
 def held_up_thread(pid, name):
     """One of its threads of that name does nothing meanwhile; the others go on."""
-    thread = next(int(each.name) for each in pathlib.Path(f"/proc/{pid}/task").iterdir()
-                  if (each / "comm").read_text(encoding="ascii") == name + "\n")
+    thread = threads_named(pid, name)[0]
     if _libc.ptrace(PTRACE_SEIZE, thread, None, None) != 0:
         raise unittest.SkipTest("another process's threads may not be stopped: " + os.strerror(ctypes.get_errno()))
     _libc.ptrace(PTRACE_INTERRUPT, thread, None, None)
@@ -228,6 +236,27 @@ class Reload(unittest.TestCase):
         self.gate.process.wait_for("event=reloaded")
         self.assertEqual(self.admin.metrics()["mcgate_config_generation"], 2)
         self.assert_closed(bob)
+
+    def test_it_is_told_although_a_worker_has_ended(self):
+        alice = self.log_in(ALICE)
+        os.kill(self.memcached.process.child.pid, signal.SIGSTOP)
+        try:
+            # It is on its way when the refusal, which came with it, is there.
+            alice.send(b"get bob:k\r\nget alice:k\r\n")
+            self.assertEqual(alice.line(), DENIED)
+            self.reload_while_draining()
+        finally:
+            os.kill(self.memcached.process.child.pid, signal.SIGCONT)
+        self.assertEqual(alice.line(), b"END")
+
+    def reload_while_draining(self):
+        """As soon as one worker is left."""
+        self.gate.terminate()
+        deadline = time.monotonic() + harness.START_TIMEOUT
+        while len(threads_named(self.gate.process.child.pid, "worker")) > 1:
+            self.assertLess(time.monotonic(), deadline, "no worker has ended")
+            time.sleep(0.01)
+        self.reload(self.config)
 
     def test_a_broken_configuration_changes_nothing(self):
         alice = self.log_in(ALICE)
