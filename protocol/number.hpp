@@ -12,7 +12,7 @@
 namespace mcgate::protocol {
 
 // All of `text` as a decimal number of type T; a leading '-' only where T is signed; no '+', no blanks, at
-// most 20 digits. Out of range is nothing.
+// most 21 characters. Out of range is nothing.
 template <std::integral T>
 constexpr std::optional<T> parse_number(std::string_view text) {
   T value{};

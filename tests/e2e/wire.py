@@ -5,7 +5,7 @@ protocol and packets of the binary one. Knows nothing of mcgate; the tests talk 
 import socket
 import struct
 
-TIMEOUT = 20  # seconds that any single answer may take; generous, since sanitizers and busy machines are slow
+TIMEOUT = 60  # seconds that any single answer may take; generous, since sanitizers and busy machines are slow
 
 OPCODES = {
     name: code
