@@ -15,14 +15,16 @@ constexpr std::uint32_t kRequestsPerTurn = 128;
 constexpr std::size_t kFairKeys = 128;
 // Bytes in flight, as far as its values' sizes are known from those before.
 constexpr std::size_t kFairBytes = 1'048'576;
-// Smaller values count by their number alone.
+// Values up to here count by their number alone, unless larger ones have come of late.
 constexpr std::size_t kLightBytes = kFairBytes / kFairKeys;
+// Below this they no longer have: well below, as a get's END weighs as well as its value.
+constexpr std::size_t kForgottenBytes = kLightBytes / 2;
 
 }  // namespace
 
 std::size_t Session::window() const {
   const std::size_t fair =
-      heavy_bytes_ == 0 ? kFairKeys : std::max<std::size_t>(1, kFairBytes / heavy_bytes_);
+      heavy_bytes_ == 0 ? kFairKeys : std::clamp<std::size_t>(kFairBytes / heavy_bytes_, 1, kFairKeys);
   return std::min(fair, worker_.snapshot().keys_in_flight);
 }
 
@@ -30,7 +32,7 @@ void Session::weigh(std::size_t bytes) {
   if (bytes <= kLightBytes && heavy_bytes_ == 0) return;
   const std::size_t before = heavy_bytes_ - heavy_bytes_ / 8;  // what is long ago counts less
   heavy_bytes_ = static_cast<std::uint32_t>(std::min(std::max(bytes, before), kFairBytes));
-  if (heavy_bytes_ <= kLightBytes) heavy_bytes_ = 0;
+  if (heavy_bytes_ <= kForgottenBytes) heavy_bytes_ = 0;
 }
 
 Link& Session::link() {
@@ -44,7 +46,7 @@ Link& Session::link() {
 }
 
 Link* Session::next_link(std::size_t value_bytes) {
-  const bool heavy = std::max<std::size_t>(heavy_bytes_, value_bytes) > kLightBytes;
+  const bool heavy = heavy_bytes_ != 0 || value_bytes > kLightBytes;
   const bool large =
       heavy && worker_.link_for_large_values(protocol_.value_or(protocol::Dialect::Text)).ready();
   if (large != on_large_link_) {

@@ -39,6 +39,8 @@ class Own(FakeCase):
             self.release.wait(harness.START_TIMEOUT)
         if words[1] == b"cut":
             return Cut()
+        if request == b"get barely\r\n":
+            return block(b"barely", b"x" * 8200) + END
         if words[0] == b"gat":
             return b"".join(block(key, LARGE) for key in request.split()[2:]) + END
         return b"STORED\r\n" if words[0] == b"set" else self.answer(request)
@@ -76,6 +78,21 @@ class Own(FakeCase):
         self.assertEqual(self.seen, [b"set held"])
         self.release.set()
         self.assertEqual([session.line() for _ in range(2)], [b"STORED", b"STORED"])
+
+    def test_barely_large(self):
+        """The END of a get that brought a large value makes it no smaller."""
+        large, session, other = self.connect_large(), self.connect(), self.connect()
+        for _ in range(3):
+            self.assertEqual(len(session.get(b"barely")), 8200)
+        del self.seen[:]
+        large.send(b"set held 0 0 %d\r\n%s\r\n" % (len(LARGE), LARGE))
+        self.assertTrue(self.holding.wait(harness.START_TIMEOUT))
+        session.send(b"get barely\r\n")
+        self.assertEqual(other.ask(b"get a\r\n"), b"END")
+        self.assertEqual(self.seen, [b"set held", b"get a\r\n"])
+        self.release.set()
+        self.assertEqual(large.line(), b"STORED")
+        self.assertEqual(session.lines_until(b"END")[0], b"VALUE barely 0 8200")
 
     def test_it_makes_nobody_ready(self):
         self.connect_large()
