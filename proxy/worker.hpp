@@ -158,6 +158,8 @@ class Worker {
   std::optional<Bound> no_room() const;
   void uncount_client(Place& place);
   void on_no_descriptors(const Acceptor& acceptor, std::string_view reason);
+  // The machine has no more for a newcomer: counted, and logged at a bounded rate.
+  void turned_away(Bound bound, std::string_view reason);
   // Closes the sessions that hold most, until limits.worker_bytes is kept.
   void make_room();
   void end_turn();

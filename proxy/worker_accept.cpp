@@ -40,8 +40,7 @@ bool Worker::accept_next(Acceptor& acceptor) {
     try {
       admit(acceptor.listener, std::move(accepted.fd), accepted.peer);
     } catch (const std::bad_alloc&) {  // nothing depends on the newcomer yet
-      counters_.add<Metric::BoundHits>(1, Bound::Memory);
-      if (client_log_.allow(now())) log().error("accept_failed", {{"reason", "out of memory"}});
+      turned_away(Bound::Memory, "out of memory");
     }
     return true;
   }
@@ -52,14 +51,17 @@ bool Worker::accept_next(Acceptor& acceptor) {
   return error == ECONNABORTED || error == EINTR;
 }
 
+void Worker::turned_away(Bound bound, std::string_view reason) {
+  counters_.add<Metric::BoundHits>(1, bound);
+  if (bound_log_[static_cast<std::size_t>(bound)].allow(now()))
+    log().error("accept_failed",
+                {{"reason", reason}, {"limit", name(bound)}, {"sessions", shared_.sessions.load()}});
+}
+
 // Without a pause the loop would turn for nothing: who waits in the listening socket's queue keeps it
 // readable.
 void Worker::on_no_descriptors(const Acceptor& acceptor, std::string_view reason) {
-  counters_.add<Metric::BoundHits>(1, Bound::Descriptors);
-  if (bound_log_[static_cast<std::size_t>(Bound::Descriptors)].allow(now()))
-    log().error(
-        "accept_failed",
-        {{"reason", reason}, {"limit", name(Bound::Descriptors)}, {"sessions", shared_.sessions.load()}});
+  turned_away(Bound::Descriptors, reason);
   reserve_.reset();
   accept_one(acceptor.fd.get());  // and closes it: it learns at once instead of waiting in vain
   reserve_ = open_reserve();
