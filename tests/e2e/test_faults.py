@@ -6,6 +6,7 @@ again within the back-off.
 import time
 import unittest
 
+import admin
 import harness
 import wire
 from fake_backend import END, Cut, Drip, binary_reply, block, opaque_of
@@ -218,10 +219,13 @@ class Probe(FakeCase):
                     self.assertEqual(binary.call("get", b"a").status, wire.NOT_FOUND)
 
     def test_no_answer(self):
-        self.start(upstream_options={"connect_timeout_seconds": 1})
+        table = admin.listener()
+        self.start(upstream_options={"connect_timeout_seconds": 1}, admin=table)
         self.backend.probe = lambda r: b""
         self.backend.disconnect()
         self.gate.process.wait_for(r"event=upstream_still_down .*upstream\.connect_timeout_seconds", LINKS)
+        metrics = admin.Admin(table["address"]).metrics()
+        self.assertGreaterEqual(metrics['mcgate_upstream_failures_total{reason="timeout"}'], LINKS)
         with self.gate.connect() as client:
             self.assertEqual(client.ask(b"get a\r\n"), UNAVAILABLE)
 

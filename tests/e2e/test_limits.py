@@ -324,6 +324,27 @@ class Streams(UpstreamCase):
         metrics = admin.Admin(table["address"]).metrics()
         self.assertEqual(metrics['mcgate_bound_hits_total{bound="limits.streams"}'], 1)
 
+    def test_no_more_is_held_meanwhile_than_there_may_be(self):
+        """What a client sends while its stream is under way, to be answered afterwards."""
+        table, most = admin.listener(), 65536
+        self.start(admin=table)
+        told, counted = admin.Admin(table["address"]), 'mcgate_bound_hits_total{bound="ahead"}'
+        watchers = [self.connect(b"admin") for _ in range(2)]
+        other = self.connect(b"admin")
+        for watcher in watchers:
+            self.assertEqual(watcher.ask(b"watch fetchers\r\n"), b"OK")
+        received = told.metrics()["mcgate_client_received_bytes_total"]
+        for watcher in watchers:
+            watcher.send(b"mn\r\n" * (most // 4))
+        metrics = told.wait_for(lambda found: found["mcgate_client_received_bytes_total"] >= received + 2 * most, "all read")
+        self.assertEqual((metrics[counted], metrics["mcgate_sessions"]), (0, 3))
+        watchers[0].send(b"m")
+        self.assertEqual(watchers[0].rest(), b"")
+        self.gate.process.wait_for("level=warning event=bound_reached limit=ahead peer=.* user=admin$")
+        self.assertEqual(told.metrics()[counted], 1)
+        self.assertEqual(other.get(b"none"), None)
+        told.wait_for(lambda found: found["mcgate_sessions"] == 2, "the other watcher stays")
+
 
 @harness.needs_mcgate
 class HungStreams(unittest.TestCase):

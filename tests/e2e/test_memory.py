@@ -14,6 +14,7 @@ import struct
 import unittest
 from typing import NamedTuple
 
+import admin
 import harness
 import pki
 import scram
@@ -111,7 +112,53 @@ def stream(connection):
 
 @harness.needs_mcgate
 @unittest.skipUnless(FAILING_MALLOC, "MCGATE_FAILING_MALLOC is not set")
-class Memory(unittest.TestCase):
+class FailingCase(unittest.TestCase):
+    """Any of the allocations of an mcgate with one worker can be made to fail."""
+
+    def setUp(self):
+        self.memcached = harness.Memcached()
+        self.addCleanup(self.memcached.stop)
+        self.gate = None
+        self.addCleanup(lambda: self.gate and self.gate.stop())
+
+    def start(self, listeners, **config):
+        with harness.preloaded(FAILING_MALLOC):
+            self.gate = harness.Mcgate(self.memcached.upstream(), listeners, roles=harness.ROLES, workers=1,
+                                       limits={"sessions": 100}, **config)
+        self.armed = 0
+
+    def arm(self, value):
+        """How many allocations the last one had to go."""
+        self.armed += 1
+        if _libc.sigqueue(self.gate.process.child.pid, signal.SIGRTMIN, value) != 0:
+            raise OSError(ctypes.get_errno(), "sigqueue")
+        return int(self.gate.process.wait_for(r"armed ", self.armed)[-1].split()[3])
+
+
+class Newcomer(FailingCase):
+    def test_no_memory_to_take_it(self):
+        """It is closed at once, counted and logged; who is there is served, and so is the next."""
+        table = admin.listener()
+        self.start([harness.plain_listener(), harness.tls_listener(), harness.unix_listener()], users=harness.users(),
+                   admin=table)
+        with self.gate.connect() as there:
+            self.assertEqual(there.login(b"alice", PASSWORDS[b"alice"]), b"STORED")
+            for number, address in enumerate(self.gate.addresses, 1):
+                self.arm(1)
+                with wire.Connection(address) as newcomer:
+                    self.assertEqual(newcomer.rest(), b"")
+                self.gate.process.wait_for(
+                    'level=error event=accept_failed reason="out of memory" limit=memory sessions=1$', number)
+            requests(there)
+            for listener in range(3):
+                with self.gate.connect(listener) as following:
+                    text(following)
+        metrics = admin.Admin(table["address"]).metrics()
+        self.assertEqual(metrics['mcgate_bound_hits_total{bound="memory"}'], 3)
+        self.assertEqual(metrics["mcgate_sessions_accepted_total"], 4)
+
+
+class Memory(FailingCase):
     @classmethod
     def setUpClass(cls):
         root = pki.Authority("Clients' root")
@@ -131,27 +178,11 @@ class Memory(unittest.TestCase):
             for name, listener, credential in (("certificate", REQUIRED, good), ("certificate or none", OPTIONAL, good),
                                                ("revoked certificate", OPTIONAL, bad)))
 
-    def setUp(self):
-        self.memcached = harness.Memcached()
-        self.addCleanup(self.memcached.stop)
-        self.gate = None
-        self.addCleanup(lambda: self.gate and self.gate.stop())
-
     def ready(self):
         """An mcgate that lives: that of before, or a new one."""
         if self.gate is None:
-            with harness.preloaded(FAILING_MALLOC):
-                self.gate = harness.Mcgate(self.memcached.upstream(), self.listeners, users=self.users,
-                                           roles=harness.ROLES, workers=1, limits={"sessions": 100}, login={"remembered": 0})
-            self.armed = 0
+            self.start(self.listeners, users=self.users, login={"remembered": 0})
         return self.gate
-
-    def arm(self, value):
-        """How many allocations the last one had to go."""
-        self.armed += 1
-        if _libc.sigqueue(self.gate.process.child.pid, signal.SIGRTMIN, value) != 0:
-            raise OSError(ctypes.get_errno(), "sigqueue")
-        return int(self.gate.process.wait_for(r"armed ", self.armed)[-1].split()[3])
 
     def converse(self, route, conversation):
         """Whether it went well; if not, in a way that memory's end excuses."""

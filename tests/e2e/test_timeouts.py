@@ -116,6 +116,19 @@ class Timeouts(unittest.TestCase):
         self.assertLess(len(greedy.rest()), 10 * len(LARGE))
         self.assertEqual(other.get(b"alice:none"), None)
 
+    def test_idle(self):
+        """Whoever neither sends nor waits for anything, over whatever; not one whose stream may have nothing to say."""
+        self.start("idle_seconds")
+        watcher = self.connect()
+        self.assertEqual(watcher.ask(text_login(b"admin", PASSWORDS[b"admin"])), b"STORED")
+        self.assertEqual(watcher.ask(b"watch fetchers\r\n"), b"OK")
+        late = [(b"", self.connect(), b""), (b"get alice:k", self.serving(), b"")]
+        late += [(b"mn\r\n", self.serving(listener), b"MN\r\n") for listener in (self.PLAIN, self.TLS, self.UNIX)]
+        for sent, connection, _ in late:
+            connection.send(sent)
+        self.assert_all_closed(late)
+        self.admin.wait_for(lambda found: found["mcgate_sessions"] == 1, "the watcher alone")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -6,6 +6,7 @@ import os
 import time
 import unittest
 
+import admin
 import harness
 import wire
 from harness import PASSWORDS
@@ -121,11 +122,14 @@ class Lost(UpstreamCase):
 @harness.needs_mcgate
 class Slow(UpstreamCase):
     def test_no_answer_in_time(self):
-        self.start(upstream_options={"reply_timeout_seconds": 1, "connect_timeout_seconds": 1})
+        table = admin.listener()
+        self.start(upstream_options={"reply_timeout_seconds": 1, "connect_timeout_seconds": 1}, admin=table)
         connection = self.connect()
         self.pause_memcached()
         self.assertEqual(connection.ask(b"get alice:a\r\n"), TIMED_OUT)
         self.gate.process.wait_for(r"event=upstream_down .*upstream\.reply_timeout_seconds")
+        metrics = admin.Admin(table["address"]).metrics()
+        self.assertGreaterEqual(metrics['mcgate_upstream_failures_total{reason="timeout"}'], 1)
         self.assertIn(connection.ask(b"get alice:a\r\n"), (UNAVAILABLE, TIMED_OUT))
         before = self.logged("upstream_up")
         self.resume_memcached()
