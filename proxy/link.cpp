@@ -19,6 +19,10 @@ namespace {
 // end.
 constexpr std::size_t kLineKeys = 64;
 
+// memcached's log is written by a thread of its own, which rests so long where there is little to log. It
+// says a watch's OK as well.
+constexpr std::chrono::seconds kLogRests{1};
+
 // What a link's input keeps: a read's worth.
 constexpr std::size_t kKeptInput = 262'144;
 
@@ -307,7 +311,9 @@ void Link::tick(Clock::time_point now) {
       fail(LinkFailure::Timeout, "no answer within upstream.connect_timeout_seconds",
            protocol::Refusal::UpstreamTimeout);
   } else if (state_ == State::Ready && !pending_.empty() && must_progress(pending_.front().expected)) {
-    if (now - pending_.front().sent_at > upstream.reply_timeout)
+    const bool watch = pending_.front().expected.caller.command == protocol::Command::Watch;
+    const Clock::duration rests = watch ? kLogRests : Clock::duration::zero();
+    if (now - pending_.front().sent_at > upstream.reply_timeout + rests)
       fail(LinkFailure::Timeout, "no answer within upstream.reply_timeout_seconds",
            protocol::Refusal::UpstreamTimeout);
   }

@@ -345,6 +345,21 @@ class Streams(UpstreamCase):
         self.assertEqual(other.get(b"none"), None)
         told.wait_for(lambda found: found["mcgate_sessions"] == 2, "the other watcher stays")
 
+    def test_memcached_may_rest_before_a_watch_begins(self):
+        """A second, where there is a watcher already and little to tell; that is no failure."""
+        self.start(upstream_options={"reply_timeout_seconds": 0.5})
+        there = self.memcached.connect()
+        self.addCleanup(there.close)
+        self.assertEqual(there.ask(b"watch fetchers\r\n"), b"OK")
+        took, deadline = 0, time.monotonic() + harness.START_TIMEOUT
+        while took < 0.9:
+            self.assertLess(time.monotonic(), deadline, "memcached rests no longer than that")
+            with self.memcached.connect() as another:
+                began = time.monotonic()
+                self.assertEqual(another.ask(b"watch fetchers\r\n"), b"OK")
+                took = time.monotonic() - began
+        self.assertEqual(self.connect(b"admin").ask(b"watch fetchers\r\n"), b"OK")
+
 
 @harness.needs_mcgate
 class HungStreams(unittest.TestCase):
