@@ -189,7 +189,7 @@ int serve(conf::Config config, bool verbose) {
   auth::Throttle throttle;
   auth::LastUse last_use;
   {
-    // A runner may still be at a log-in when the workers are gone: it posts to an inbox nobody empties.
+    // A runner may still be at a log-in when the workers are gone: what it posts is dropped.
     auth::LoginRunners runners{"log-ins", settings.login.runners, settings.login.queue};
     auth::LoginRunners saslauthd_runners{"saslauthd", settings.login.saslauthd_runners, settings.login.queue};
     Metrics metrics;
