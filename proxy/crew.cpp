@@ -79,6 +79,7 @@ void Crew::run() {
   while (running_ > 0) {
     if (event_base_loop(base(), EVLOOP_ONCE) < 0) throw std::runtime_error{"the event loop has failed"};
   }
+  on_adopted();  // what came while the last of them ended
 }
 
 void Crew::on_worker_stopped() {

@@ -19,9 +19,9 @@ namespace {
 // end.
 constexpr std::size_t kLineKeys = 64;
 
-// memcached's log is written by a thread of its own, which rests so long where there is little to log. It
-// says a watch's OK as well.
-constexpr std::chrono::seconds kLogRests{1};
+// What a watch's OK may take on top. It is said by the thread of memcached's log, which rests for a second
+// where there is little to log, and may be late on a busy machine.
+constexpr std::chrono::seconds kLogRests{2};
 
 // What a link's input keeps: a read's worth.
 constexpr std::size_t kKeptInput = 262'144;

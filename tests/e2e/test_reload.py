@@ -57,7 +57,8 @@ class Reload(unittest.TestCase):
     def setUp(self):
         table = admin.listener()
         self.memcached, self.gate = harness.start(self, [
-            harness.plain_listener(), harness.plain_listener(anonymous="reader")], admin=table)
+            harness.plain_listener(), harness.plain_listener(anonymous="reader")], admin=table,
+            timeouts={"drain_seconds": 600})
         self.admin = admin.Admin(table["address"])
         with open(self.gate.config, encoding="utf-8") as file:
             self.config = file.read()
