@@ -298,22 +298,23 @@ bool Link::must_be_quick(const protocol::Expected& expected) const {
   return !lessee_ && protocol::row(expected.caller.command).reply == protocol::ReplyShape::Stats;
 }
 
-bool Link::must_progress(const protocol::Expected& expected) const {
-  if (!lessee_) return true;
-  const bool may_be_silent = expected.caller.command == protocol::Command::Watch && expected.began;
-  return reading_ && !may_be_silent;
+std::optional<Clock::duration> Link::patience(const protocol::Expected& expected) const {
+  const Clock::duration usual = worker_.config().upstream.reply_timeout;
+  if (!lessee_) return usual;
+  if (!reading_) return std::nullopt;
+  if (expected.caller.command != protocol::Command::Watch) return usual;
+  if (expected.began) return std::nullopt;
+  return usual + kLogRests;
 }
 
 void Link::tick(Clock::time_point now) {
-  const conf::Upstream& upstream = worker_.config().upstream;
   if (state_ == State::Connecting || state_ == State::Probing) {
-    if (now - began_ > upstream.connect_timeout)
+    if (now - began_ > worker_.config().upstream.connect_timeout)
       fail(LinkFailure::Timeout, "no answer within upstream.connect_timeout_seconds",
            protocol::Refusal::UpstreamTimeout);
-  } else if (state_ == State::Ready && !pending_.empty() && must_progress(pending_.front().expected)) {
-    const bool watch = pending_.front().expected.caller.command == protocol::Command::Watch;
-    const Clock::duration rests = watch ? kLogRests : Clock::duration::zero();
-    if (now - pending_.front().sent_at > upstream.reply_timeout + rests)
+  } else if (state_ == State::Ready && !pending_.empty()) {
+    const auto most = patience(pending_.front().expected);
+    if (most && now - pending_.front().sent_at > *most)
       fail(LinkFailure::Timeout, "no answer within upstream.reply_timeout_seconds",
            protocol::Refusal::UpstreamTimeout);
   }

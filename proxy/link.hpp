@@ -87,8 +87,8 @@ class Link {
   // Whether the time that a reply may take is for all of it, not for each of its parts: of statistics there
   // is no saying how many will come, and all others wait behind them.
   bool must_be_quick(const protocol::Expected& expected) const;
-  // Whether silence is a failure: not of a watch that has begun, nor while we do not read.
-  bool must_progress(const protocol::Expected& expected) const;
+  // How long memcached may be silent. For ever where a watch has begun, and while we do not read.
+  std::optional<Clock::duration> patience(const protocol::Expected& expected) const;
 
   void on_readable();
   void on_writable();

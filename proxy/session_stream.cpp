@@ -1,4 +1,4 @@
-// A session's stream: a watch or a dump, on a link of its own.
+// A session's stream: a watch, a dump or statistics of anything named, on a link of its own.
 #include <utility>
 
 #include "proxy/session.hpp"
